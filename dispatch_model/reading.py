@@ -1,0 +1,55 @@
+"""What is read off a case before the model runs: clean masked text, place, cue words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dispatch_model import privacy, transcript
+from dispatch_model.cases import CHINA_TIME, Case
+from dispatch_model.city import City
+from dispatch_model.explain import Cues
+from dispatch_model.gazetteer import Gazetteer, Place
+from dispatch_model.lexicon import Hit
+
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One case as the pipeline sees it.
+
+    :param text: the whole transcript, normalised and masked; spans in reasons count in it.
+    :param model_text: what the encoder reads of it.
+    :param city: the directory to resolve units in; None when the case names a city we do not know.
+    :param received_at: with zone; a time without one is taken as China time.
+    """
+
+    case: Case
+    text: str
+    model_text: str
+    contentless: bool
+    city: City | None
+    place: Place
+    cues: Sequence[Hit]
+    received_at: datetime
+
+
+def read(case: Case, *, city: City | None, gazetteer: Gazetteer, cues: Cues, now: datetime) -> Reading:
+    """Read one case.
+
+    :raises DispatchError: TRANSCRIPT_EMPTY or TRANSCRIPT_TOO_LONG, see `transcript.check`.
+    """
+    transcript.check(case)
+    turns = transcript.parse(case.transcript)
+    text = privacy.mask(transcript.as_text(turns)).text
+    said = text if len(turns) == 1 else privacy.mask(transcript.model_text(turns)).text
+    received = case.received_at or now
+    return Reading(
+        case=case,
+        text=text,
+        model_text=said,
+        contentless=transcript.is_contentless(text),
+        city=city,
+        place=gazetteer.find(text, case.address) if city else Place(),
+        cues=cues.scan(text),
+        received_at=received if received.tzinfo else received.replace(tzinfo=CHINA_TIME),
+    )

@@ -1,0 +1,173 @@
+"""Router.route(cases) → routings: the pipeline from transcript to ranked units.
+
+Read (mask, normalise, place) → encode (one ONNX session) → rank under the access list's mask, exact
+→ name the units → decide the disposition. Nothing here knows of HTTP, files of cases or a store.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatch_model import disposition
+from dispatch_model.access_list import AccessList
+from dispatch_model.bundle import Bundle
+from dispatch_model.cases import CHINA_TIME, Case, ModelView, Routing, Suggestion, Timing, Versions
+from dispatch_model.catalogue import Catalogue
+from dispatch_model.city import City, cities
+from dispatch_model.disposition import Candidate
+from dispatch_model.encoder import Encoder, Predictions
+from dispatch_model.explain import Cues
+from dispatch_model.gazetteer import Gazetteer
+from dispatch_model.labels import LabelMaps
+from dispatch_model.ranking import Ranker
+from dispatch_model.reading import Reading, read
+from dispatch_model.suggestions import Rulebook
+from dispatch_model.triggers import Triggers
+
+TOP = 5
+DISTRICT = 2  # number of levels, from the top, that no access list restricts
+
+Floats = NDArray[np.floating]
+
+
+class Router:
+    """A loaded model with one city's tables; safe to share between threads."""
+
+    def __init__(self, encoder: Encoder, maps: LabelMaps, city: City, configs: Path) -> None:
+        self.encoder = encoder
+        self.maps = maps
+        self.city = city
+        self.gazetteer = Gazetteer.load(city)
+        self.rules = Rulebook(
+            city,
+            maps,
+            AccessList.load(configs / "access_list.csv", maps, city),
+            Catalogue.load(configs / "catalogue.csv", maps),
+            Cues.load(maps),
+        )
+        self.triggers = Triggers.load(configs / "triggers.csv")
+        bundle = encoder.bundle
+        self.ranker = Ranker(bundle.log_prior, bundle.manifest.beta, self.rules.catalogue.binding)
+        self._names = {name: slug for name, slug in cities().items()}
+        closed = np.zeros(bundle.log_prior.shape, dtype=bool)
+        closed[..., :DISTRICT] = True
+        closed.flags.writeable = False
+        self._closed = closed
+
+    @classmethod
+    def open(cls, bundle: Path | None = None, *, city: str = "haikou", configs: Path | None = None) -> "Router":
+        """Load everything once; None takes what travels with the package.
+
+        :param city: folder name of the city in label maps and configs.
+        :raises DispatchError: INVALID_BUNDLE, INVALID_LABEL_MAP or INVALID_RULES, naming file and row.
+        """
+        maps = LabelMaps.load()
+        encoder = Encoder(Bundle.open(bundle, maps))
+        folder = configs or Path(str(files("configs"))) / city
+        return cls(encoder, maps, City.load(city, maps), folder)
+
+    @property
+    def versions(self) -> Versions:
+        """The artefacts that decide."""
+        return Versions(
+            bundle=self.encoder.bundle.version,
+            access_list=self.rules.access_list.version,
+            catalogue=self.rules.catalogue.version,
+            label_maps=self.maps.fingerprint,
+        )
+
+    def route(self, cases: Sequence[Case], *, now: datetime | None = None) -> list[Routing]:
+        """One routing per case, in order.
+
+        :param now: taken for cases that say no `received_at`.
+        :raises DispatchError: TRANSCRIPT_EMPTY or TRANSCRIPT_TOO_LONG for the first such case, before
+            anything is inferred.
+        """
+        now = now or datetime.now(UTC)
+        started = time.perf_counter()
+        readings = [self._read(case, now) for case in cases]
+        read_ms = (time.perf_counter() - started) * 1e3
+        predictions = self.encoder.predict([reading.model_text for reading in readings])
+        share = 1.0 / max(1, len(cases))
+        tokenize, infer = (read_ms + predictions.tokenize_ms) * share, predictions.infer_ms * share
+        functions, levels = predictions.blended(self.encoder.bundle.manifest.blend)
+        return [
+            self._answer(reading, predictions, row, functions[row], levels[row], (tokenize, infer))
+            for row, reading in enumerate(readings)
+        ]
+
+    def _read(self, case: Case, now: datetime) -> Reading:
+        known = not case.city or self._names.get(case.city) == self.city.slug
+        return read(
+            case, city=self.city if known else None, gazetteer=self.gazetteer, cues=self.rules.cues, now=now
+        )
+
+    def _answer(
+        self,
+        reading: Reading,
+        predictions: Predictions,
+        row: int,
+        functions: Floats,
+        levels: Floats,
+        spent: tuple[float, float],
+    ) -> Routing:
+        started = time.perf_counter()
+        day = reading.received_at.astimezone(CHINA_TIME).date()
+        mask = self.rules.access_list.mask(reading.place.path, day) if reading.city else self._closed
+        ranked = self.ranker.rank(predictions.category[row], functions, levels, mask)
+        view = self._view(predictions, row, functions, levels)
+        alone = dict(zip(self.maps.functions, np.exp(functions).tolist(), strict=True))
+        suggestions = self.rules.suggest(reading, ranked, view.kind[0][0], alone)
+        outcome = self._decide(reading, suggestions, dict(view.flags))
+        return Routing(
+            case_id=reading.case.case_id,
+            transcript=reading.text,
+            disposition=outcome.disposition,
+            disposition_reason=outcome.reason,
+            kind=view.kind[0][0],
+            suggestions=suggestions,
+            missing=outcome.missing,
+            reasons=outcome.reasons,
+            model=view,
+            versions=self.versions,
+            timing_ms=Timing(
+                tokenize=round(spent[0], 3),
+                infer=round(spent[1], 3),
+                rank=round((time.perf_counter() - started) * 1e3, 3),
+            ),
+        )
+
+    def _decide(
+        self, reading: Reading, suggestions: Sequence[Suggestion], flags: Mapping[str, float]
+    ) -> disposition.Outcome:
+        return disposition.decide(
+            flags,
+            [Candidate(s.unit.function, s.unit.level, s.probability) for s in suggestions],
+            place_known=len(reading.place.path) > 1,
+            text=reading.text,
+            triggers=self.triggers,
+            thresholds=self.encoder.bundle.manifest.thresholds,
+            contentless=reading.contentless,
+        )
+
+    def _view(self, predictions: Predictions, row: int, functions: Floats, levels: Floats) -> ModelView:
+        """What the model alone says: top five per head."""
+        maps = self.maps
+        flags = zip(maps.flags, predictions.flags[row].tolist(), strict=True)
+        return ModelView(
+            function=_top(tuple(maps.functions), functions),
+            level=_top(maps.levels, levels),
+            category=_top(maps.leaves, predictions.category[row]),
+            kind=_top(maps.kinds, predictions.kind[row]),
+            flags=tuple((flag, round(p, 4)) for flag, p in flags),
+        )
+
+
+def _top(labels: Sequence[str], log_probability: Floats) -> tuple[tuple[str, float], ...]:
+    best = np.argsort(-log_probability, kind="stable")[:TOP]
+    return tuple((labels[index], round(float(np.exp(log_probability[index])), 6)) for index in best)

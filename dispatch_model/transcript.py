@@ -1,0 +1,169 @@
+"""The transcript of a call: normalised, split into turns, reduced to what the encoder reads."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from dispatch_model.cases import MAX_TRANSCRIPT_CHARS, Case, Turn
+from dispatch_model.errors import DispatchError, ErrorKind
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
+
+_AGENT = ("坐席", "座席", "话务员", "接线员", "客服")
+_CITIZEN = ("市民", "来电人", "来电者", "诉求人", "群众", "用户")
+_LABEL = re.compile(rf"[【\[(（]?({'|'.join(_AGENT + _CITIZEN)})[0-9A-Za-z]{{0,6}}[】\])）]?\s?[:：]\s*")
+
+# NFKC would turn these into ASCII and "①" into a bare digit; the operator reads them as they are.
+_COMPATIBLE = re.compile(r"[^，：；？！（）…①-⑳]+")
+# Emoji and dingbats carry no place, matter or unit; a space keeps the words around them apart.
+_EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u20e3\ufe0e\ufe0f\U000e0020-\U000e007f]+")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffd\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010ffff]+"
+)
+_BLANK = re.compile(r"\s+")
+_SPELT_OUT = re.compile(r"(?<!\S)[\u4e00-\u9fff](?: [\u4e00-\u9fff]){3,}(?!\S)")
+
+_FILLER = (
+    r"喂+|您好|你好|哈[喽啰罗]|hello|hi|嗯+|呃+|啊+|哦+|噢+|哎+|诶+|唉+|额+|欸+|呀|吧|呢|嘛|吗|了|的|那个|这个|就是|然后|"
+    r"听得[到见](?:我说话)?|能?听[到见清](?:楚)?|听不[到见清](?:楚)?|在不在|在吗|有人|说话|请讲|请说|您说|你说|"
+    r"好的?|是的?|对的?|行|可以|没有?事|没什么|知道|谢谢[您你]?|麻烦[您你]?|不好意思|再见|拜拜|打错|信号|不好|不太好|"
+    r"请问|[您你我]们?|电话|热线|12345|幺二三四五|稍等|等一下|快一?点|尽快|抓紧|处理|能|不能|有没有|测试|test"
+)
+_INTENT = r"我?(?:想|要|来)+(?:投诉|反映|咨询|举报|求助|问|建议|说)(?:一下|一个|一件|个|件)*(?:问题|情况|事情|事)?"
+_EMPTY_WORDS = re.compile(rf"\[[^\[\]]{{1,6}}\]|{_INTENT}|{_FILLER}|[\W_\d]+", re.IGNORECASE)
+_OPENING = re.compile(
+    r"^(?:(?:喂+|您好|你好|哎+|诶+|唉+|嗯+|呃+|啊+|哦+|噢+|那个|就是说?|然后|是这样的?|对+的?|是的|没错|好的?|行)[啊呀呢吧嘛,，、。\s]*)+"
+)
+_RESTATES = re.compile(
+    r"诉求|(?:您|你)(?:是|就)?(?:要?想|要求|希望|反映|咨询|投诉|举报|建议|的意思)|归纳|核对一下|(?:对吗|对吧|是吗|是吧|对不对)[?？。]?$"
+)
+_ASKS_WHO = re.compile(r"贵姓|称呼|联系方式|联系电话|(?:电话|号码|手机).{0,6}(?:吗|吧|呢|可以)")
+_PROTOCOL = re.compile(_ASKS_WHO.pattern + r"|登记|[记纪计][录绿]|感谢|谢谢|再见|请讲|请说|答复|很高兴|帮您")
+_MIN_SAID = 10
+_MIN_RESTATED = 12
+
+
+def normalise(text: str) -> str:
+    """One clean line: NFKC, simplified characters, no control marks or emoji, single spaces.
+
+    Chinese punctuation keeps its width; emoji become a space; invalid code points are dropped.
+    """
+    text = _INVISIBLE.sub("", _COMPATIBLE.sub(_nfkc, text))
+    text = _BLANK.sub(" ", _EMOJI.sub(" ", text)).strip()
+    text = _SPELT_OUT.sub(lambda match: match[0].replace(" ", ""), text)
+    return text if _is_simplified(text) else _converter().convert(text)
+
+
+def parse(transcript: str | Sequence[Turn]) -> tuple[Turn, ...]:
+    """Normalised, non-empty turns; a text without speaker labels is one turn of the citizen."""
+    if not isinstance(transcript, str):
+        turns = (Turn(speaker=turn.speaker, text=normalise(turn.text)) for turn in transcript)
+        return tuple(turn for turn in turns if turn.text)
+    text = normalise(transcript)
+    labels = list(_LABEL.finditer(text))
+    if not _is_dialogue(labels):
+        return (Turn(speaker="citizen", text=text),) if text else ()
+    return _split(text, labels)
+
+
+def as_text(turns: Sequence[Turn]) -> str:
+    """The whole transcript on one line, speakers named only when both speak."""
+    if len({turn.speaker for turn in turns}) < 2:
+        return " ".join(turn.text for turn in turns)
+    names = {"agent": _AGENT[0], "citizen": _CITIZEN[0]}
+    return " ".join(f"{names[turn.speaker]}：{turn.text}" for turn in turns)
+
+
+def model_text(turns: Sequence[Turn]) -> str:
+    """What the encoder reads: a single text unchanged; of a dialogue, what carries the matter.
+
+    The agent's restatements stand first: they are the shortest summary and survive truncation.
+    """
+    if len(turns) == 1:
+        return turns[0].text
+    summary: list[str] = []
+    told: list[str] = []
+    asked = ""
+    for turn in turns:
+        if turn.speaker == "citizen":
+            if not (is_contentless(turn.text) or _ASKS_WHO.search(asked)):
+                told.append(_strip(turn.text))
+            continue
+        asked = turn.text
+        if _restates(asked):
+            summary.append(_strip(asked))
+        elif len(asked) >= _MIN_SAID and not _PROTOCOL.search(asked):
+            told.append(_strip(asked))
+    return " ".join([*summary, *told]) or " ".join(turn.text for turn in turns)
+
+
+def is_contentless(text: str) -> bool:
+    """True for "喂喂听得到吗" and the like: only greetings, fillers, tags, digits and punctuation."""
+    return len(_EMPTY_WORDS.sub("", text)) < 2
+
+
+def check(case: Case) -> None:
+    """Refuse a case whose transcript is blank or too long, before any work is spent on it."""
+    texts = [case.transcript] if isinstance(case.transcript, str) else [turn.text for turn in case.transcript]
+    length = sum(map(len, texts))
+    if length > MAX_TRANSCRIPT_CHARS:
+        raise DispatchError(
+            ErrorKind.TRANSCRIPT_TOO_LONG,
+            f"工单 {case.case_id} 的 transcript 有 {length} 字，至多 {MAX_TRANSCRIPT_CHARS} 字；请截取与诉求有关的部分",
+            field="transcript",
+            value=texts[0],
+        )
+    if not any(normalise(text) for text in texts):
+        raise DispatchError(
+            ErrorKind.TRANSCRIPT_EMPTY,
+            f"工单 {case.case_id} 的 transcript 为空白；请填写通话转写或工单内容（1–{MAX_TRANSCRIPT_CHARS} 字）",
+            field="transcript",
+            value=texts[0] if texts else "",
+        )
+
+
+def _is_dialogue(labels: list[re.Match[str]]) -> bool:
+    """Speaker labels count when the text starts with one; quoted speech inside a letter does not."""
+    if not labels:
+        return False
+    speakers = {label[1] in _AGENT for label in labels}
+    return labels[0].start() == 0 or (len(labels) >= 3 and len(speakers) == 2)
+
+
+def _split(text: str, labels: list[re.Match[str]]) -> tuple[Turn, ...]:
+    """Turns between the labels; what stands before the first label counts as the citizen's."""
+    pieces = [Turn(speaker="citizen", text=text[: labels[0].start()].strip())]
+    ends = [label.start() for label in labels[1:]] + [len(text)]
+    for label, end in zip(labels, ends, strict=True):
+        words = text[label.end() : end].strip()
+        pieces.append(Turn(speaker="agent" if label[1] in _AGENT else "citizen", text=words))
+    return tuple(turn for turn in pieces if turn.text)
+
+
+def _restates(text: str) -> bool:
+    """Whether the agent sums up the matter here, rather than greets or asks for a name."""
+    return len(text) >= _MIN_RESTATED and bool(_RESTATES.search(text)) and not _ASKS_WHO.search(text)
+
+
+def _strip(text: str) -> str:
+    return _OPENING.sub("", text) or text
+
+
+def _nfkc(match: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", match[0])
+
+
+def _is_simplified(text: str) -> bool:
+    """GB2312 holds no traditional forms; the converter's phrase rules can spoil simplified text."""
+    return len(text.encode("gb2312", "ignore").decode("gb2312")) == len(text)
+
+
+@cache
+def _converter() -> "OpenCC":
+    from opencc import OpenCC
+
+    return OpenCC("t2s")

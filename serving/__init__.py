@@ -1,0 +1,1 @@
+"""The service: HTTP, store, settings and the `dispatch` command around `dispatch_model`."""

@@ -1,0 +1,159 @@
+"""The command `dispatch`: a thin skin over functions that can be imported.
+
+Heavy imports stand inside the commands, so that `dispatch --help` is immediate and the training
+commands alone need the `train` extra.
+"""
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from dispatch_model.errors import DispatchError, ErrorKind
+
+app = typer.Typer(
+    name="dispatch",
+    help="12345 热线智能派单：派单建议、批量处理、服务、训练与导出。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+labels = typer.Typer(help="标签表与规则表。", no_args_is_help=True)
+app.add_typer(labels, name="labels")
+
+Bundle = Annotated[Path | None, typer.Option(help="模型包文件夹，缺省为随包附带的模型包。")]
+City = Annotated[str, typer.Option(help="城市（label_maps/ 与 configs/ 下的文件夹名）。")]
+TRAINING_PACKAGES = ("torch", "transformers", "datasets", "sklearn", "onnx", "matplotlib", "tqdm")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: what went wrong is told in a sentence on stderr, exit status 1."""
+    try:
+        app(arguments)
+    except DispatchError as error:
+        typer.echo(f"错误（{error.kind.value}）：{error}", err=True)
+        sys.exit(1)
+
+
+@app.command(help="读一段诉求，列出建议的主办单位与理由。")
+def route(
+    text: Annotated[str, typer.Argument(help="通话转写或工单内容。")],
+    address: Annotated[str | None, typer.Option(help="事发地址。")] = None,
+    received_at: Annotated[str | None, typer.Option(help="受理时间，如 2025-05-03；缺省为现在。")] = None,
+    bundle: Bundle = None,
+    city: City = "haikou",
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON。")] = False,
+) -> None:
+    """Route one text and show the answer."""
+    from rich.console import Console
+
+    from serving.display import show
+    from serving.problems import read_case
+    from serving.routing import open_router
+
+    case = read_case({"case_id": "cli", "transcript": text, "address": address, "received_at": received_at})
+    routing = open_router(bundle, city).route([case])[0]
+    if as_json:
+        typer.echo(routing.model_dump_json(indent=2))
+    else:
+        show(routing, Console())
+
+
+@app.command(help="逐行处理 JSONL：每行一件工单，同序输出派单结果；有误的行输出错误对象，不中断。")
+def batch(
+    source: Annotated[Path, typer.Option("--input", exists=True, dir_okay=False, help="工单，每行一个 JSON。")],
+    target: Annotated[Path, typer.Option("--output", help="派单结果，每行一个 JSON。")],
+    bundle: Bundle = None,
+    city: City = "haikou",
+    threads: Annotated[int, typer.Option(min=1, help="同时计算的线程数，缺省为核数。")] = os.cpu_count() or 1,
+) -> None:
+    """Route a file and say how many lines were wrong."""
+    from serving.batch import route_file
+    from serving.display import batch_progress
+    from serving.routing import open_router
+
+    router = open_router(bundle, city)
+    with batch_progress(source) as advance:
+        tally = route_file(router, source, target, threads=threads, progress=advance)
+    if tally.ignored:
+        names = "、".join(f"{name}（{count} 行）" for name, count in tally.ignored.most_common(10))
+        typer.echo(f"忽略了未知字段：{names}", err=True)
+    typer.echo(f"{tally.lines} 行，其中 {tally.errors} 行有误 → {target}", err=True)
+
+
+@app.command(help="启动 HTTP 服务；其余设置见 configs/service.toml 与 DISPATCH_* 环境变量。")
+def serve(
+    host: Annotated[str | None, typer.Option(help="监听地址，缺省 127.0.0.1。")] = None,
+    port: Annotated[int | None, typer.Option(help="端口，缺省 8000。")] = None,
+    workers: Annotated[int | None, typer.Option(help="进程数，缺省 1。")] = None,
+) -> None:
+    """Serve with the settings, the options of this command first."""
+    from serving import server
+    from serving.settings import Settings, variable
+
+    options = {"host": host, "port": port, "workers": workers}
+    given = {variable(key): str(value) for key, value in options.items() if value is not None}
+    server.serve(Settings.load(environment=os.environ | given))
+
+
+@app.command(help="训练：按 configs/training.toml 微调编码器与各任务头，可中断后继续。")
+def train(
+    out: Annotated[Path, typer.Option(help="运行文件夹；已有检查点则继续。")],
+    config: Annotated[Path | None, typer.Option(help="训练配置，缺省为随包附带的。")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="改一个参数，如 fit.epochs=2；可重复。")] = None,
+) -> None:
+    """Train into a run folder."""
+    fit = _training("fit")
+    fit.fit(_training("config").load_config(config, settings or ()), out)
+
+
+@app.command(help="评测：与 TF-IDF 基线同行同场比较，写出 HTML 报告。")
+def evaluate(
+    out: Annotated[Path, typer.Option(help="报告文件夹。")],
+    bundle: Bundle = None,
+    config: Annotated[Path | None, typer.Option(help="训练配置，缺省为随包附带的。")] = None,
+) -> None:
+    """Evaluate a bundle on the dev-test split."""
+    _training("evaluate").evaluate(_training("config").load_config(config), bundle, out)
+
+
+@app.command(help="导出：量化、校准、核对一致性，生成模型包。")
+def export(
+    run: Annotated[Path, typer.Option(exists=True, file_okay=False, help="dispatch train 的运行文件夹。")],
+    out: Annotated[Path, typer.Option(help="模型包文件夹。")],
+    name: Annotated[str, typer.Option(help="模型包名称。")] = "haikou",
+) -> None:
+    """Export a finished run to a bundle."""
+    _training("export").export(run, out, name)
+
+
+@labels.command(help="核对标签表、各城市的区域与单位、准入清单、派单目录和触发词。")
+def check() -> None:
+    """Load everything; the first table that is wrong ends this with its errors."""
+    from rich.console import Console
+
+    from serving.display import show_counts
+    from serving.tables import count_tables
+
+    show_counts(count_tables(), Console())
+
+
+def _training(name: str) -> ModuleType:
+    """A module of `training`, or MISSING_EXTRA with what to install."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        return importlib.import_module(f"training.{name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in TRAINING_PACKAGES:
+            raise
+        raise DispatchError(
+            ErrorKind.MISSING_EXTRA,
+            f"缺少训练所需的 {error.name}；请先安装训练扩展：pip install 'hotline-dispatch[train]'。",
+            field=error.name,
+        ) from None

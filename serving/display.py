@@ -1,0 +1,83 @@
+"""A routing as a person reads it in a terminal."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from dispatch_model.cases import Disposition, Reason, Routing, Suggestion
+from serving.batch import Tally
+
+DISPOSITIONS = {
+    Disposition.AUTO: "自动派发",
+    Disposition.SUGGEST: "建议",
+    Disposition.CONSULT: "会商",
+    Disposition.ASK: "补充信息",
+    Disposition.DECLINE: "不予受理",
+    Disposition.EMERGENCY: "紧急转办",
+    Disposition.MERGE: "并单",
+}
+_SOURCES = {"model": "模型", "access_list": "准入清单", "catalogue": "派单目录", "place": "地点", "trigger": "触发词"}
+
+
+@contextmanager
+def batch_progress(source: Path) -> Iterator[Callable[[Tally], None]]:
+    """A progress bar on stderr over the bytes of `source`; yields what advances it."""
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[lines]} 行"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=source.stat().st_size or None, lines=0)
+        lines = 0
+
+        def advance(part: Tally) -> None:
+            nonlocal lines
+            lines += part.lines
+            bar.update(task, advance=part.read, lines=lines)
+
+        yield advance
+
+
+def show_counts(counts: Mapping[str, int], console: Console) -> None:
+    """Print how many rows each table holds."""
+    table = Table("表", "行数")
+    for name, count in counts.items():
+        table.add_row(name, str(count))
+    console.print(table)
+
+
+def show(routing: Routing, console: Console) -> None:
+    """Print disposition, ranked units and the reasons of the first one."""
+    console.print(Group(*_parts(routing)))
+
+
+def _parts(routing: Routing) -> Iterable[RenderableType]:
+    yield Text(f"{DISPOSITIONS[routing.disposition]} · {routing.kind} · {routing.disposition_reason}", style="bold")
+    if routing.missing:
+        yield Text(f"还缺：{'、'.join(routing.missing)}", style="yellow")
+    if routing.suggestions:
+        yield _table(routing.suggestions)
+        yield from map(_reason, routing.suggestions[0].reasons)
+    yield from map(_reason, routing.reasons)
+
+
+def _table(suggestions: Iterable[Suggestion]) -> Table:
+    table = Table("", "主办单位", "职能", "层级", "类别", "概率", "协办", "时限")
+    for suggestion in suggestions:
+        table.add_row(
+            str(suggestion.rank),
+            suggestion.unit.name,
+            suggestion.unit.function,
+            suggestion.unit.level,
+            f"{suggestion.category.code} {' / '.join(suggestion.category.path)}",
+            f"{suggestion.probability:.2f}",
+            "、".join(suggestion.co_handlers),
+            f"{suggestion.due_at:%m-%d %H:%M}" if suggestion.due_at else "",
+        )
+    return table
+
+
+def _reason(reason: Reason) -> Text:
+    return Text(f"· {_SOURCES[reason.source]}：{reason.text}", style="dim")

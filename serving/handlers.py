@@ -1,0 +1,60 @@
+"""Whatever goes wrong in a request leaves as problem+json; the status comes from the one table."""
+
+import json
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from dispatch_model.errors import DispatchError, ErrorKind
+from serving.problems import MEDIA_TYPE, STATUS, TITLES, invalid_body, invalid_case, problem
+
+RETRY_AFTER_SECONDS = "1"
+
+logger = logging.getLogger(__name__)
+_SENTENCES = {
+    ErrorKind.INVALID_BODY: "请求体不是 UTF-8 编码的 JSON；请核对编码（GBK 文本需先转为 UTF-8）。",
+    ErrorKind.NOT_FOUND: "没有这个路径；可用的见 /docs。",
+    ErrorKind.METHOD_NOT_ALLOWED: "该路径不支持这个方法；可用的见 /docs。",
+}
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Register the three kinds of failure a request can end in."""
+    app.add_exception_handler(DispatchError, _on_dispatch_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_error)
+
+
+async def _on_dispatch_error(_: Request, error: Exception) -> Response:
+    if not isinstance(error, DispatchError):
+        raise error
+    if STATUS[error.kind] >= 500:
+        logger.error("%s: %s", error.kind.value, error.message)
+    return _answer(error)
+
+
+async def _on_invalid_request(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    return _answer(invalid_body(error.errors()) or invalid_case(error.errors()))
+
+
+async def _on_http_error(_: Request, error: Exception) -> Response:
+    """Starlette's and FastAPI's own refusals: unknown path, wrong method, a body that cannot be decoded."""
+    if not isinstance(error, HTTPException):
+        raise error
+    kinds = {status: kind for kind, status in STATUS.items() if kind in _SENTENCES}
+    kind = kinds.get(error.status_code, ErrorKind.INTERNAL)
+    field = "body" if kind is ErrorKind.INVALID_BODY else None
+    return _answer(DispatchError(kind, _SENTENCES.get(kind, TITLES[kind]), field=field), error.headers)
+
+
+def _answer(error: DispatchError, headers: Mapping[str, str] | None = None) -> Response:
+    status = STATUS[error.kind]
+    extra = {"Retry-After": RETRY_AFTER_SECONDS} if status == 503 else {}
+    # A refused value may hold half an emoji, which has no UTF-8 form.
+    body = json.dumps(problem(error), ensure_ascii=False).encode("utf-8", "replace")
+    return Response(body, status, {**(headers or {}), **extra}, MEDIA_TYPE)

@@ -1,0 +1,124 @@
+"""Settings of the service: environment variable → file → default, checked before anything starts."""
+
+import logging
+import os
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from dispatch_model.errors import DispatchError, ErrorKind, near
+from serving.problems import describe
+
+PREFIX = "DISPATCH_"
+FILE_VARIABLE = f"{PREFIX}CONFIG"
+
+logger = logging.getLogger(__name__)
+
+
+def _empty_is_none(value: Any) -> Any:
+    """TOML has no null: an empty path means the shipped one."""
+    return None if value == "" else value
+
+
+class Settings(BaseModel):
+    """One key per line of configs/service.toml, where each is explained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    city: str = Field(default="haikou", min_length=1)
+    bundle: Annotated[Path | None, BeforeValidator(_empty_is_none)] = None
+    data_dir: Path = Path("data")
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8000, ge=1, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
+    infer_threads: int = Field(default=1, ge=1, le=64)
+    batch_limit: int = Field(default=256, ge=1, le=4096)
+    store_timeout: float = Field(default=5.0, gt=0, le=600)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file inside the data folder."""
+        return self.data_dir / "dispatch.db"
+
+    @classmethod
+    def load(cls, file: Path | None = None, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Merge the three sources and check the result.
+
+        :param file: a settings file; else the one named by DISPATCH_CONFIG; else the shipped one.
+        :raises DispatchError: INVALID_CONFIG, naming file or variable, key, value and what was allowed.
+        """
+        named = environment.get(FILE_VARIABLE)
+        path = file or (Path(named) if named else None)
+        origin = str(path) if path else "configs/service.toml"
+        values = _read(path, origin)
+        _refuse_unknown(values, origin)
+        origins = dict.fromkeys(values, origin)
+        for key in cls.model_fields:
+            if (text := environment.get(variable(key))) is not None:
+                values[key], origins[key] = text, f"环境变量 {variable(key)}"
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _invalid(error, origins) from None
+
+
+def variable(key: str) -> str:
+    """The environment variable that overrides `key`."""
+    return PREFIX + key.upper()
+
+
+def warn_unknown_variables(environment: Mapping[str, str] = os.environ) -> None:
+    """Log variables with our prefix that nothing reads; platforms inject some, so they are no error."""
+    known = [FILE_VARIABLE, *map(variable, Settings.model_fields)]
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            logger.warning("忽略未知环境变量 %s。%s", name, near(name, known))
+
+
+def _read(path: Path | None, origin: str) -> dict[str, Any]:
+    source = path or files("configs") / "service.toml"
+    try:
+        return tomllib.loads(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DispatchError(
+            ErrorKind.INVALID_CONFIG,
+            f"配置文件 {origin} 读不到（{error.strerror}）；请核对 {FILE_VARIABLE}。",
+            field=origin,
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DispatchError(
+            ErrorKind.INVALID_CONFIG, f"配置文件 {origin} 不是合法的 TOML（UTF-8）：{error}。", field=origin
+        ) from None
+
+
+def _refuse_unknown(values: Mapping[str, Any], origin: str) -> None:
+    unknown = [key for key in values if key not in Settings.model_fields]
+    if unknown:
+        hints = [f"{origin}：{key}。{near(key, Settings.model_fields)}".rstrip("。") for key in unknown]
+        raise DispatchError(
+            ErrorKind.INVALID_CONFIG,
+            f"配置文件 {origin} 有未知的键 {unknown[0]}；可用：{'、'.join(Settings.model_fields)}。",
+            field=f"{origin}:{unknown[0]}",
+            details=hints,
+        )
+
+
+def _invalid(error: ValidationError, origins: Mapping[str, str]) -> DispatchError:
+    """Every wrong value in one error; the first one leads."""
+    sentences = [
+        f"{origins[str(item['loc'][0])]}：{item['loc'][0]} = {item['input']!r} {describe(item)}"
+        for item in error.errors()
+    ]
+    first = error.errors()[0]
+    return DispatchError(
+        ErrorKind.INVALID_CONFIG,
+        f"配置有误。{sentences[0]}。",
+        field=str(first["loc"][0]),
+        value=first["input"],
+        details=sentences[1:],
+    )

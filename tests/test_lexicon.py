@@ -1,0 +1,45 @@
+import logging
+
+import pytest
+
+from dispatch_model import lexicon
+from dispatch_model.lexicon import Hit, Lexicon
+
+
+def test_longest_word_wins_and_hits_do_not_overlap() -> None:
+    found = Lexicon(["占道", "占道经营", "经营"]).scan("占道经营，又占道")
+    assert found == [Hit(0, 4, "占道经营"), Hit(6, 8, "占道")]
+
+
+def test_words_that_share_a_head() -> None:
+    assert [hit.word for hit in Lexicon(["停水", "停电"]).scan("停电又停水")] == ["停电", "停水"]
+
+
+@pytest.mark.parametrize("text", ["", "停", "没有这些词"])
+def test_nothing_to_find(text: str) -> None:
+    assert Lexicon(["停水", "水"]).scan(text) == []
+
+
+def test_single_characters_are_ignored() -> None:
+    assert Lexicon(["水"]).scan("水水水") == []
+
+
+def test_word_at_the_very_end() -> None:
+    assert Lexicon(["停水"]).scan("又停水") == [Hit(1, 3, "停水")]
+
+
+def test_borders_are_where_jieba_cuts() -> None:
+    cuts = lexicon.borders("办公路段")
+    assert {0, 2, 4} <= cuts
+    assert 1 not in cuts
+
+
+def test_is_word() -> None:
+    assert lexicon.is_word("路线")
+    assert not lexicon.is_word("邝小蕉")
+
+
+def test_segmenter_is_built_once_and_silent(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    with caplog.at_level(logging.DEBUG):
+        assert lexicon.segmenter() is lexicon.segmenter()
+    assert capfd.readouterr() == ("", "")

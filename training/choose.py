@@ -1,0 +1,54 @@
+"""Numbers of a bundle that are chosen on validation: β of the prior, thresholds of the flags."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatch_model.ranking import Ranker
+from training.targets import MISSING
+
+BETAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+
+
+def blended(outputs: Mapping[str, NDArray[Any]], blend: Mapping[str, float], head: str) -> NDArray[Any]:
+    """log(w·P(should) + (1−w)·P(does)), `[rows, labels]`."""
+    w = blend[head]
+    mixed = w * np.exp(outputs[head]) + (1 - w) * np.exp(outputs[f"handler_{head}"])
+    return np.asarray(np.log(mixed + 1e-12))
+
+
+def best_beta(
+    outputs: Mapping[str, NDArray[Any]],
+    targets: Mapping[str, NDArray[np.int64]],
+    prior: NDArray[np.float32],
+    blend: Mapping[str, float],
+) -> float:
+    """The weight of the category prior at which most read cases have function and level both right."""
+    known = np.flatnonzero((targets["function"] != MISSING) & (targets["level"] != MISSING))
+    function, level = (blended(outputs, blend, head)[known] for head in ("function", "level"))
+    mask = np.ones(prior.shape, dtype=bool)
+    mask.flags.writeable = False
+    truth = targets["function"][known] * prior.shape[2] + targets["level"][known]
+
+    def right(beta: float) -> float:
+        tables = Ranker(prior, beta).tables(outputs["category"][known], function, level, mask)
+        return float((tables.reshape(len(known), -1).argmax(1) == truth).mean())
+
+    return max(BETAS, key=lambda beta: (right(beta), -beta))
+
+
+def flag_threshold(probability: NDArray[Any], truth: NDArray[np.int64]) -> tuple[float, str]:
+    """The threshold with the best F1 on the rows that know the flag, and what it gave there."""
+    known = truth != MISSING
+    scores, flagged = probability[known], truth[known] == 1
+    best = (0.0, 0.5, 0.0, 0.0)
+    for threshold in np.round(np.arange(0.1, 0.91, 0.02), 2):
+        fired = scores >= threshold
+        hits = float((fired & flagged).sum())
+        precision, recall = hits / max(1, fired.sum()), hits / max(1, flagged.sum())
+        f1 = 2 * precision * recall / max(1e-9, precision + recall)
+        best = max(best, (f1, float(threshold), precision, recall))
+    note = f"验证集 F1 最大：精确率 {best[2]:.2f}，召回率 {best[3]:.2f}，正例 {int(flagged.sum())}，n = {int(known.sum())}"
+    return best[1], note

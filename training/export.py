@@ -1,0 +1,235 @@
+"""From a finished run to a bundle: wide branch, calibration, ONNX, int8, parity gate, manifest.
+
+    dispatch export --run runs/a --out bundle
+
+Everything that is chosen here (mix, temperature, blend, β, thresholds) is chosen on validation.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+import subprocess
+import tempfile
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from tqdm import tqdm
+
+from dispatch_model.bundle import Manifest, write_manifest
+from dispatch_model.disposition import Thresholds
+from dispatch_model.encoder import head_tail, session_options
+from dispatch_model.labels import LabelMaps
+from dispatch_model.ngrams import NgramVocabulary
+from training.calibrate import Mix, fit_blend, fit_flag_scale, fit_mix
+from training.card import write_card
+from training.choose import best_beta, flag_threshold
+from training.config import TrainingConfig
+from training.fit import build_network, load_tokenizer
+from training.graph import CHOICE_HEADS, Calibration, DispatchGraph
+from training.network import DispatchNetwork
+from training.parity import ParityRow, check, compare
+from training.prepare import Part, load_parts
+from training.prior import log_prior
+from training.quantize import export_float, quantize
+from training.targets import parent_membership
+from training.wide import WideBranch, fit_wide
+
+logger = logging.getLogger(__name__)
+
+Arrays = dict[str, NDArray[Any]]
+FLAGS_ASKED = ("urgent", "refuse", "vague")
+
+
+def head_labels(maps: LabelMaps) -> dict[str, list[str]]:
+    """Labels of each output of the graph, in order."""
+    functions, levels = list(maps.functions), list(maps.levels)
+    return {
+        "category": list(maps.leaves),
+        **{"function": functions, "handler_function": functions},
+        **{"level": levels, "handler_level": levels},
+        "kind": list(maps.kinds),
+        "flags": list(maps.flags),
+    }
+
+
+class Export:
+    """One export: a trained network and its data on the way to a bundle folder."""
+
+    def __init__(self, run: Path, config: TrainingConfig, maps: LabelMaps, parts: dict[str, Part]) -> None:
+        self.config, self.maps, self.parts = config, maps, parts
+        torch.set_num_threads(config.fit.threads or torch.get_num_threads())
+        self.tokenizer = load_tokenizer(config.encoder.base)
+        self.network: DispatchNetwork = build_network(config, maps)
+        self.network.load_state_dict(load_file(run / "network.safetensors"))
+        self.network.eval()
+        labels = head_labels(maps)
+        sizes = {head: len(labels[head]) for head in labels} | {"parent": len(parent_membership(maps)[0])}
+        train = parts["train"]
+        self.wide: WideBranch = fit_wide(
+            train.texts, train.targets, sizes, size=config.ngrams.size, c=config.ngrams.svm_c
+        )
+        validation = parts["validation"]
+        self.texts = validation.texts
+        self.targets = {**validation.targets}
+        self.feeds = [self._feed(text) for text in tqdm(self.texts, desc="tokens")]
+
+    def _feed(self, text: str) -> Arrays:
+        ids = np.array([head_tail(self.tokenizer.encode(text).ids, self.config.encoder.max_tokens)], dtype=np.int64)
+        ngrams, values = self.wide.vocabulary.encode(text)
+        return {
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "ngram_ids": ngrams[None],
+            "ngram_values": values[None],
+        }
+
+    @torch.inference_mode()
+    def deep_logits(self) -> Arrays:
+        """The network's own fp32 logits on validation, one text at a time as the service runs them."""
+        rows: dict[str, list[NDArray[Any]]] = {}
+        for feed in tqdm(self.feeds, desc="torch"):
+            answer = self.network(torch.from_numpy(feed["input_ids"]), torch.from_numpy(feed["attention_mask"]))
+            for head, values in answer.items():
+                rows.setdefault(head, []).append(values.numpy())
+        return {head: np.concatenate(values) for head, values in rows.items()}
+
+    def calibration(self, deep: Arrays) -> Calibration:
+        """Mix of the branches per head and the flags' scale."""
+        flat: Arrays = dict(self.wide.margins(self.texts))
+        flat["category"] = flat["parent"][:, self.network.category.parent_of.numpy()]
+        mixes = {head: fit_mix(deep[head], flat[head], self.targets[head]) for head in CHOICE_HEADS}
+        return Calibration(mixes, *fit_flag_scale(deep["flags"], self.targets["flags"]))
+
+    def joined(self, deep: Arrays, calibration: Calibration) -> Arrays:
+        """What the graph should answer: the reference of the parity gate."""
+        flat: Arrays = dict(self.wide.margins(self.texts))
+        flat["category"] = flat["parent"][:, self.network.category.parent_of.numpy()]
+        mixes = calibration.mixes
+        return {head: mixes[head].encoder * deep[head] + mixes[head].wide * flat[head] for head in CHOICE_HEADS}
+
+    def run_onnx(self, path: Path) -> Arrays:
+        """Outputs of an exported file on validation, with the service's own session options."""
+        session = ort.InferenceSession(
+            str(path), session_options(), providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
+        )
+        names = [output.name for output in session.get_outputs()]
+        answers = [session.run(names, feed) for feed in tqdm(self.feeds, desc=path.stem)]
+        return {name: np.concatenate([answer[i] for answer in answers]) for i, name in enumerate(names)}
+
+    def sharpen(self, calibration: Calibration, outputs: Arrays) -> Calibration:
+        """Temperature per head fitted on the int8 file's own outputs, folded into the mix."""
+        mixes = {}
+        for head, mix in calibration.mixes.items():
+            factor = fit_mix(outputs[head], np.zeros_like(outputs[head]), self.targets[head]).encoder
+            mixes[head] = Mix(mix.encoder * factor, mix.wide * factor)
+        return replace(calibration, mixes=mixes)
+
+    def write_graph(self, calibration: Calibration, folder: Path) -> tuple[Path, Path]:
+        """fp32 and int8 files of the graph under one calibration."""
+        whole, small = folder / "fp32.onnx", folder / "model.onnx"
+        export_float(DispatchGraph(self.network, self.wide, calibration), whole)
+        quantize(whole, small)
+        return whole, small
+
+
+def write_tables(path: Path, vocabulary: NgramVocabulary, prior: NDArray[np.float32]) -> None:
+    """n-gram vocabulary and category prior as a compressed archive of plain arrays."""
+    np.savez_compressed(
+        path, ngram_keys=vocabulary.keys, ngram_idf=vocabulary.idf, log_prior=prior.astype(np.float16)
+    )
+
+
+def _choices(outputs: Arrays, targets: Arrays, prior: NDArray[np.float32], maps: LabelMaps) -> dict[str, Any]:
+    """Blend, β and thresholds, all on validation."""
+    blend = {
+        head: fit_blend(outputs[head], outputs[f"handler_{head}"], targets[head], targets[f"handler_{head}"])
+        for head in ("function", "level")
+    }
+    beta = best_beta(outputs, targets, prior, blend)
+    flags, bounds = {}, {}
+    for index, flag in enumerate(maps.flags):
+        if flag in FLAGS_ASKED:
+            flags[flag], bounds[flag] = flag_threshold(outputs["flags"][:, index], targets["flags"][:, index])
+    bounds["auto"] = "未设定：首版不自动派发"
+    return {"blend": blend, "beta": beta, "thresholds": Thresholds(**flags), "bounds": bounds}
+
+
+def _git_commit() -> str:
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    answer = subprocess.run([git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or "unknown"
+
+
+def data_fingerprint(part: Part) -> str:
+    """First 16 hex digits of the SHA-256 over ids and labels of the training rows."""
+    digest = hashlib.sha256()
+    for name in ("id", "category", "function", "level", "kind", "handler_function", "handler_level", "taidi_label"):
+        digest.update(json.dumps(part.rows[name], ensure_ascii=False).encode())
+    return digest.hexdigest()[:16]
+
+
+def export(run: Path, out: Path, name: str = "haikou") -> Manifest:
+    """Make a bundle of a finished run.
+
+    :param run: folder written by `fit`.
+    :param out: folder of the bundle; made, or replaced as a whole once everything passed.
+    :raises DispatchError: INVALID_BUNDLE when int8 changes too many answers; nothing is written then.
+    """
+    config = TrainingConfig.model_validate_json((run / "config.json").read_text(encoding="utf-8"))
+    maps = LabelMaps.load()
+    parts = load_parts(config, maps)
+    work = Export(run, config, maps, parts)
+    deep = work.deep_logits()
+    calibration = work.calibration(deep)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        _, small = work.write_graph(calibration, folder)
+        calibration = work.sharpen(calibration, work.run_onnx(small))
+        whole, small = work.write_graph(calibration, folder)
+        outputs = work.run_onnx(small)
+        parity = _parity(work, deep, calibration, work.run_onnx(whole), outputs)
+        prior = log_prior(parts["train"].targets, maps)
+        write_tables(folder / "tables.npz", work.wide.vocabulary, prior)
+        work.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+        fields = {
+            "name": name,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "git_commit": _git_commit(),
+            "label_maps": maps.fingerprint,
+            "heads": head_labels(maps),
+            "max_tokens": config.encoder.max_tokens,
+            **_choices(outputs, work.targets, prior, maps),
+            "training_data": data_fingerprint(parts["train"]),
+            "config": json.loads(config.model_dump_json()),
+            "metrics": {"parity": [asdict(row) for row in parity], "mix": _mixes(calibration)},
+        }
+        write_card(folder / "card.md", fields, {name: len(part) for name, part in parts.items()})
+        manifest = write_manifest(folder, fields)
+        whole.unlink()
+        shutil.copytree(folder, out, dirs_exist_ok=True)
+    return manifest
+
+
+def _mixes(calibration: Calibration) -> dict[str, dict[str, float]]:
+    return {head: {k: round(v, 4) for k, v in asdict(mix).items()} for head, mix in calibration.mixes.items()}
+
+
+def _parity(work: Export, deep: Arrays, calibration: Calibration, whole: Arrays, small: Arrays) -> list[ParityRow]:
+    """Compare all three; refuse when too much changed."""
+    targets = {head: work.targets[head] for head in CHOICE_HEADS}
+    reference = work.joined(deep, calibration)
+    rows = [*compare("torch→fp32", reference, whole, targets), *compare("fp32→int8", whole, small, targets)]
+    for row in rows:
+        logger.info("%s %s flips %.2f%% F1 loss %.2f%%", row.step, row.head, 100 * row.flips, 100 * row.f1_loss)
+    check(rows)
+    return rows

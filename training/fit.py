@@ -1,0 +1,255 @@
+"""Fine-tune the encoder and its heads.
+
+    dispatch train --out runs/a                    # the shipped recipe, see configs/training.toml
+    dispatch train --out runs/try --set fit.epochs=1 --set encoder.layers=2   # a quick look on a CPU
+
+Leaves in the run folder: `network.safetensors` (averaged weights), `config.json`, `log.jsonl`
+(one line an epoch) and, while running, `checkpoint.pt` from which the same command resumes.
+"""
+
+import json
+import logging
+import math
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from dispatch_model.labels import LabelMaps
+from training.batches import epoch_batches, length_batches, pad, select
+from training.config import TrainingConfig
+from training.loss import MultiTaskLoss, divergence
+from training.network import DispatchNetwork, HeadSizes, load_encoder, parameter_groups
+from training.prepare import Part, load_parts
+from training.targets import MISSING, parent_membership
+
+logger = logging.getLogger(__name__)
+
+
+def device() -> torch.device:
+    """The GPU when there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def build_network(config: TrainingConfig, maps: LabelMaps) -> DispatchNetwork:
+    """A fresh network on the pre-trained encoder."""
+    size = config.encoder
+    encoder = load_encoder(size.base, size.layers, size.dropout, size.keep)
+    return DispatchNetwork(encoder, HeadSizes.of(maps), config.encoder.dropout)
+
+
+def load_tokenizer(base: str) -> Tokenizer:
+    """The fast tokenizer beside the encoder (a directory or a hub id), without its own truncation."""
+    folder = Path(base)
+    path = str(folder / "tokenizer.json")
+    tokenizer = Tokenizer.from_file(path) if folder.is_dir() else Tokenizer.from_pretrained(base)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
+    """Rises linearly over `warmup` of the steps, then falls as a cosine to one tenth."""
+    rise = max(1, int(steps * warmup))
+    if step < rise:
+        return (step + 1) / rise
+    progress = min(1.0, (step - rise) / max(1, steps - rise))
+    return 0.1 + 0.45 * (1 + math.cos(math.pi * progress))
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, ids: list[list[int]], pad_id: int, tokens: int) -> dict[str, np.ndarray]:
+    """Logits of every head, `[rows, labels]`, in the order of `ids`."""
+    network.eval()
+    where = device()
+    logits: dict[str, list[Tensor]] = {}
+    order: list[int] = []
+    for rows in length_batches([len(row) for row in ids], tokens):
+        batch, mask = pad([ids[row] for row in rows], pad_id)
+        with torch.autocast(where.type, dtype=torch.bfloat16):
+            answer = network(batch.to(where), mask.to(where))
+        order.extend(rows)
+        for head, values in answer.items():
+            logits.setdefault(head, []).append(values.float().cpu())
+    back = np.argsort(order)
+    return {head: torch.cat(values).numpy()[back] for head, values in logits.items()}
+
+
+def accuracies(logits: dict[str, np.ndarray], part: Part, maps: LabelMaps) -> dict[str, float]:
+    """Top-1 per head on the rows that know the label; category at four digits."""
+    scores = {}
+    for head in ("handler_function", "handler_level", "function", "level", "kind"):
+        target = part.targets[head]
+        known = target != MISSING
+        if known.any():
+            scores[head] = float((logits[head][known].argmax(1) == target[known]).mean())
+    known = part.targets["parent"] != MISSING
+    if known.any():
+        _, members = parent_membership(maps)
+        leaf = np.exp(logits["category"][known] - logits["category"][known].max(1, keepdims=True))
+        scores["category_4"] = float(((leaf @ members.T).argmax(1) == part.targets["parent"][known]).mean())
+    return scores
+
+
+@dataclass
+class Progress:
+    """Where a run stands; what a checkpoint must restore."""
+
+    epoch: int = 0
+    step: int = 0  # steps done in all
+    done: int = 0  # batches done in this epoch
+    seconds: float = 0.0
+
+
+class Fit:
+    """One training run in a folder, resumable."""
+
+    def __init__(self, config: TrainingConfig, maps: LabelMaps, folder: Path, parts: dict[str, Part]) -> None:
+        self.config, self.maps, self.folder, self.parts = config, maps, folder, parts
+        fit = config.fit
+        random.seed(fit.seed)
+        np.random.seed(fit.seed)
+        torch.manual_seed(fit.seed)
+        if fit.threads:
+            torch.set_num_threads(fit.threads)
+        self.tokenizer = load_tokenizer(config.encoder.base)
+        self.network = build_network(config, maps).to(device())
+        self.pad_id = self.network.encoder.config.pad_token_id
+        self.loss = MultiTaskLoss(
+            config.loss, maps, fit.label_smoothing, parts["train"].targets, fit.logit_adjustment
+        ).to(device())
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(
+                self.network,
+                encoder_lr=fit.encoder_lr,
+                head_lr=fit.head_lr,
+                layer_decay=fit.layer_decay,
+                weight_decay=fit.weight_decay,
+            ),
+            fused=True,
+        )
+        self.peaks = [group["lr"] for group in self.optimizer.param_groups]
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(fit.average_decay))
+        self.progress = Progress()
+        self.saved_at = time.monotonic()
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where an unfinished run is kept."""
+        return self.folder / "checkpoint.pt"
+
+    def resume(self) -> bool:
+        """Continue an unfinished run of this folder; False when there is none."""
+        if not self.checkpoint.is_file():
+            return False
+        state = torch.load(self.checkpoint, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"])
+        self.progress = Progress(**state["progress"])
+        logger.info("resumed at epoch %d, step %d", self.progress.epoch, self.progress.step)
+        return True
+
+    def save(self) -> None:
+        """Write the checkpoint; the old one stays until the new one is whole."""
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": torch.get_rng_state(),
+            "progress": vars(self.progress),
+        }
+        whole = self.checkpoint.with_suffix(".new")
+        torch.save(state, whole)
+        whole.replace(self.checkpoint)
+        self.saved_at = time.monotonic()
+
+    def train_step(self, ids: list[list[int]], rows: list[int], steps: int) -> float:
+        """One optimiser step on the given rows; the loss."""
+        factor = learning_rate_factor(self.progress.step, steps, self.config.fit.warmup)
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * factor
+        batch, mask = pad([ids[row] for row in rows], self.pad_id)
+        where = device()
+        targets = {name: value.to(where) for name, value in select(self.parts["train"].targets, rows).items()}
+        loss = self.forward_loss(batch.to(where), mask.to(where), targets)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.fit.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.update_parameters(self.network)
+        self.progress.step += 1
+        return float(loss)
+
+    def forward_loss(self, batch: Tensor, mask: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        """The batch's loss; with R-Drop, of two passes under different dropout plus their divergence."""
+        with torch.autocast(batch.device.type, dtype=torch.bfloat16):
+            passes = [self.network(batch, mask) for _ in range(2 if self.config.fit.rdrop else 1)]
+        logits = [{head: values.float() for head, values in answer.items()} for answer in passes]
+        loss = torch.stack([self.loss(answer, targets) for answer in logits]).mean()
+        if len(logits) == 2:
+            loss = loss + self.config.fit.rdrop * divergence(*logits)
+        return loss
+
+    def train_epoch(self, epoch: int, steps_per_epoch: int) -> None:
+        """The rest of one epoch, from where the checkpoint left it."""
+        fit, part = self.config.fit, self.parts["train"]
+        ids = part.mixed_ids(self.tokenizer, self.config.encoder.max_tokens, fit.title_drop, fit.seed + epoch)
+        batches = list(epoch_batches([len(row) for row in ids], fit.tokens_per_batch, fit.seed, epoch))
+        self.network.train()
+        started, average = time.monotonic(), 0.0
+        bar = tqdm(batches[self.progress.done :], desc=f"epoch {epoch + 1}/{fit.epochs}", mininterval=10)
+        for number, rows in bar:
+            loss = self.train_step(ids, rows, steps_per_epoch * fit.epochs)
+            average = loss if not average else 0.98 * average + 0.02 * loss
+            bar.set_postfix(loss=f"{average:.3f}", refresh=False)
+            self.progress.done = number + 1
+            if time.monotonic() - self.saved_at > fit.checkpoint_minutes * 60:
+                self.save()
+        self.progress.seconds += time.monotonic() - started
+        self.progress.done = 0
+
+    def run(self) -> dict[str, float]:
+        """All epochs; the last validation scores. Writes the averaged weights."""
+        fit, limit = self.config.fit, self.config.encoder.max_tokens
+        lengths = [len(row) for row in self.parts["train"].token_ids(self.tokenizer, limit)]
+        steps_per_epoch = len(length_batches(lengths, fit.tokens_per_batch, random.Random(0)))
+        validation = self.parts["validation"]
+        ids = validation.token_ids(self.tokenizer, limit)
+        scores: dict[str, float] = {}
+        for epoch in range(self.progress.epoch, fit.epochs):
+            self.train_epoch(epoch, steps_per_epoch)
+            self.progress.epoch = epoch + 1
+            self.save()
+            scores = accuracies(predict(self.average.module, ids, self.pad_id, 4096), validation, self.maps)
+            line = {"epoch": epoch + 1, "seconds": round(self.progress.seconds), **scores}
+            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
+                log.write(json.dumps({k: round(v, 4) for k, v in line.items()}) + "\n")
+            logger.info("%s", line)
+        save_file(
+            {name: value.contiguous() for name, value in self.average.module.state_dict().items()},
+            self.folder / "network.safetensors",
+        )
+        return scores
+
+
+def fit(config: TrainingConfig, folder: Path, maps: LabelMaps | None = None) -> dict[str, float]:
+    """Train into `folder`, resuming what is there; the last validation scores.
+
+    :raises DispatchError: INVALID_CONFIG when the data are not where the configuration says.
+    """
+    maps = maps or LabelMaps.load()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
+    run = Fit(config, maps, folder, load_parts(config, maps))
+    run.resume()
+    return run.run()

@@ -1,0 +1,99 @@
+"""The summed loss of all heads; a missing label contributes nothing."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dispatch_model.labels import LabelMaps
+from training.config import LossSection
+from training.targets import MISSING, Targets, parent_membership, taidi_membership
+
+
+def _set_loss(log_leaf: Tensor, members: Tensor, target: Tensor) -> Tensor:
+    """−log of the summed probability of the leaves in each row's set, averaged over known rows."""
+    known = target != MISSING
+    if not known.any():
+        return log_leaf.sum() * 0
+    inside = members[target[known]]
+    return -torch.logsumexp(log_leaf[known].masked_fill(~inside, -1e4), dim=1).mean()
+
+
+def _log_frequency(target: NDArray[np.int64], labels: int) -> Tensor:
+    counts = np.bincount(target[target != MISSING], minlength=labels) + 1.0
+    return torch.from_numpy(np.log(counts / counts.sum())).float()
+
+
+def divergence(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> Tensor:
+    """Symmetric KL between two passes over the same rows, averaged over rows, summed over choice heads."""
+    parts = []
+    for head in one:
+        if head != "flags":
+            p, q = (torch.log_softmax(answer[head], dim=1) for answer in (one, other))
+            parts.append(((p.exp() - q.exp()) * (p - q)).sum(1).mean() / 2)
+    return torch.stack(parts).sum()
+
+
+class MultiTaskLoss(nn.Module):
+    """Weighted sum over heads; the category is scored at six digits, four digits and Taidi's sets."""
+
+    parents: Tensor
+    taidi: Tensor
+    handler_prior: Tensor
+    function_prior: Tensor
+
+    def __init__(
+        self, weights: LossSection, maps: LabelMaps, label_smoothing: float, targets: Targets, adjustment: float = 0.0
+    ) -> None:
+        super().__init__()
+        for buffer, head in (("handler_prior", "handler_function"), ("function_prior", "function")):
+            shift = adjustment * _log_frequency(targets[head], len(maps.functions))
+            self.register_buffer(buffer, shift, persistent=False)
+        self.weights = weights
+        self.smoothing = label_smoothing
+        self.register_buffer("parents", torch.from_numpy(parent_membership(maps)[1]), persistent=False)
+        self.register_buffer("taidi", torch.from_numpy(taidi_membership(maps)), persistent=False)
+
+    def _choice(self, logits: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:
+        if not (target != MISSING).any():
+            return logits.sum() * 0
+        return nn.functional.cross_entropy(logits, target, ignore_index=MISSING, label_smoothing=smoothing)
+
+    def _flags(self, logits: Tensor, target: Tensor) -> Tensor:
+        known = target[:, 0] != MISSING
+        if not known.any():
+            return logits.sum() * 0
+        return nn.functional.binary_cross_entropy_with_logits(logits[known], target[known].float())
+
+    def forward(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        """Scalar loss of one batch.
+
+        Each head's mean is scaled by the share of rows that know it, so that a head's pull does not
+        depend on how batches happen to mix the sources.
+        """
+        w = self.weights
+        log_leaf = torch.log_softmax(logits["category"], dim=1)
+        parts = {
+            "handler_function": w.handler_function
+            * self._choice(logits["handler_function"] + self.handler_prior, targets["handler_function"], self.smoothing),
+            "handler_level": w.handler_level
+            * self._choice(logits["handler_level"], targets["handler_level"], self.smoothing),
+            "function": w.function * self._choice(logits["function"] + self.function_prior, targets["function"]),
+            "level": w.level * self._choice(logits["level"], targets["level"]),
+            "kind": w.kind * self._choice(logits["kind"], targets["kind"]),
+            "category": w.category * nn.functional.nll_loss(log_leaf, targets["category"], ignore_index=MISSING)
+            if (targets["category"] != MISSING).any()
+            else log_leaf.sum() * 0,
+            "parent": 0.5 * w.category * _set_loss(log_leaf, self.parents, targets["parent"]),
+            "taidi": w.taidi * _set_loss(log_leaf, self.taidi, targets["taidi"]),
+            "flags": w.flags * self._flags(logits["flags"], targets["flags"]),
+        }
+        shares = {name: self._share(targets[name]) for name in parts}
+        return torch.stack([part * shares[name] for name, part in parts.items()]).sum()
+
+    @staticmethod
+    def _share(target: Tensor) -> Tensor:
+        column = target if target.ndim == 1 else target[:, 0]
+        return (column != MISSING).float().mean()
