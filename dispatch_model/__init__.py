@@ -1,0 +1,1 @@
+"""The domain: from a transcript to ranked units. Knows no HTTP, SQL or torch."""

@@ -23,6 +23,7 @@ from dispatch_model.ngrams import NgramVocabulary
 FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
 PARTS = ("model.onnx", "tokenizer.json", "tables.npz", "card.md")
+TABLES = ("ngram_keys", "ngram_idf", "log_prior")
 
 
 class Manifest(BaseModel):
@@ -39,6 +40,7 @@ class Manifest(BaseModel):
     max_tokens: int = Field(ge=16, le=512)
     blend: dict[str, float] = Field(description="head → weight of who should handle against who really did")
     beta: float = Field(ge=0, description="weight of the category → (function, level) prior")
+    temperature: float = Field(gt=0, description="of the joint probability over (function, level)")
     thresholds: Thresholds
     bounds: dict[str, str] = Field(default_factory=dict, description="threshold → what it was chosen for")
     training_data: str = Field(description="fingerprint of the training rows")
@@ -85,10 +87,14 @@ class Bundle:
         if manifest.label_maps != maps.fingerprint:
             raise _broken(
                 folder / MANIFEST,
-                f"标签表指纹 {manifest.label_maps} 与当前 label_maps 的 {maps.fingerprint} 不同，须用当前标签表重新训练",
+                f"标签表指纹 {manifest.label_maps} 与当前 label_maps 的 {maps.fingerprint} 不同，"
+                "须用当前标签表重新训练",
             )
         with np.load(folder / "tables.npz", allow_pickle=False) as archive:
-            tables = {name: archive[name] for name in archive.files}
+            missing = [name for name in TABLES if name not in archive.files]
+            if missing:
+                raise _broken(folder / "tables.npz", f"缺少数组 {'、'.join(missing)}")
+            tables = {name: archive[name] for name in TABLES}
         bundle = cls(folder, manifest, tables)
         bundle._check_shapes(maps)
         return bundle
@@ -98,15 +104,17 @@ class Bundle:
         if not path.is_file():
             raise _broken(path, "不存在，此文件夹不是模型包")
         try:
-            manifest = Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            content = json.loads(path.read_text(encoding="utf-8"))
+            # First of all: another version may have other fields, and their names would explain nothing
+            version = content.get("format_version", FORMAT_VERSION) if isinstance(content, dict) else FORMAT_VERSION
+            if version != FORMAT_VERSION:
+                raise _broken(path, f"格式版本 {version}，本程序只读 {FORMAT_VERSION}")
+            return Manifest.model_validate(content)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise _broken(path, f"不是合法的 JSON（{error}）") from error
         except ValidationError as error:
             first = error.errors()[0]
             raise _broken(path, f"字段 {'.'.join(map(str, first['loc']))}：{first['msg']}") from error
-        if manifest.format_version != FORMAT_VERSION:
-            raise _broken(path, f"格式版本 {manifest.format_version}，本程序只读 {FORMAT_VERSION}")
-        return manifest
 
     def _check_shapes(self, maps: LabelMaps) -> None:
         expected = (len(maps.leaves), len(maps.functions), len(maps.levels))

@@ -131,9 +131,10 @@ class Case(Frozen):
     transcript: Transcript = Field(
         description=f"通话转写：一段文字，或按轮次的对话；合计至多 {MAX_TRANSCRIPT_CHARS} 字"
     )
-    city: Annotated[Annotated[FreeText, Field(max_length=64)] | None, BeforeValidator(_blank_is_absent)] = Field(
-        default=None, description="城市，缺省为服务配置的城市", examples=["海口市"]
-    )
+    city: Annotated[
+        Annotated[str, Field(max_length=64), AfterValidator(_whole_characters)] | None,
+        BeforeValidator(_blank_is_absent),
+    ] = Field(default=None, description="城市，缺省为服务配置的城市", examples=["海口市"])
     address: Annotated[
         Address | None, BeforeValidator(_address_from_text, json_schema_input_type=Address | str | None)
     ] = Field(default=None, description="事发地址：结构化或一段文字")

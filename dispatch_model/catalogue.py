@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -117,6 +118,7 @@ def _after_working_days(received_at: datetime, days: int) -> datetime:
     return datetime.combine(day, CLOSING_TIME, CHINA)
 
 
+@lru_cache(maxsize=4096)
 def is_working_day(day: date) -> bool:
     """Whether offices in China work on `day`, public holidays and make-up workdays included.
 

@@ -13,7 +13,7 @@ from dispatch_model.city import City
 from dispatch_model.errors import ErrorKind
 from dispatch_model.gazetteer import Mention, Place
 from dispatch_model.labels import LabelMaps, label_folder
-from dispatch_model.lexicon import Hit, Lexicon, borders, segmenter
+from dispatch_model.lexicon import Hit, Lexicon, borders, learn, segmenter
 from dispatch_model.table import Problems
 
 CUE_FILE = "cues.csv"
@@ -28,7 +28,7 @@ _EMPTY = re.compile(
 
 
 class Cues:
-    """Words that speak for a function; built once, then read only."""
+    """Words that speak for a function; built once, then read only. Building it loads jieba's dictionary."""
 
     def __init__(self, words: Mapping[str, Iterable[str]]) -> None:
         self._functions: dict[str, set[str]] = {}
@@ -37,6 +37,7 @@ class Cues:
                 self._functions.setdefault(word.lower(), set()).add(function)
         self._lexicon = Lexicon(self._functions)
         self.functions = frozenset(words)
+        learn(self._functions)
 
     @classmethod
     def load(cls, maps: LabelMaps, folder: Path | None = None) -> "Cues":
@@ -178,5 +179,5 @@ def _spans(marks: Sequence[Hit | Mention]) -> tuple[Span, ...]:
 @cache
 def _name_words(name: str) -> tuple[str, ...]:
     """Telling words of a category's name, by jieba."""
-    words = segmenter().cut(name, HMM=False)
+    words = dict.fromkeys(segmenter().cut_for_search(name, HMM=False))
     return tuple(word for word in words if len(word) >= 2 and not _EMPTY.fullmatch(word))

@@ -1,6 +1,5 @@
 """Known words found in running text: a fixed word list scanned in one pass, and jieba's word borders."""
 
-import logging
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -49,6 +48,14 @@ def borders(text: str) -> frozenset[int]:
     return frozenset(cuts)
 
 
+def learn(words: Iterable[str]) -> None:
+    """Make jieba cut `words` as words; those of its own dictionary keep their frequency."""
+    tokenizer = segmenter()
+    for word in words:
+        if not tokenizer.FREQ.get(word):
+            tokenizer.add_word(word)
+
+
 def is_word(text: str) -> bool:
     """Whether jieba's dictionary knows `text` as a word."""
     return bool(segmenter().FREQ.get(text))
@@ -56,10 +63,13 @@ def is_word(text: str) -> bool:
 
 @cache
 def segmenter() -> "Tokenizer":
-    """The one jieba tokenizer of the process, loaded on first use and without its chatter."""
+    """The one jieba tokenizer of the process, loaded on first use (half a second).
+
+    Filled by hand: `initialize` would read and write a cache in the shared temporary folder, and log.
+    """
     import jieba
 
-    jieba.setLogLevel(logging.ERROR)
     tokenizer = jieba.Tokenizer()
-    tokenizer.initialize()
+    tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
+    tokenizer.initialized = True
     return tokenizer

@@ -1,6 +1,7 @@
 """Logits and mask → ranked (function, level), exact.
 
-P(f,l) ∝ Σ_c A(c,f,l) · p(c) · p(f) · p(l) · π(f,l|c)^β. A forbidden triple has probability
+P(f,l) ∝ (Σ_c A(c,f,l) · p(c) · p(f) · p(l) · π(f,l|c)^β)^(1/T). The factors repeat one another's evidence,
+so their product is too sure of itself; T, fitted on validation, makes it a probability again. A forbidden triple has probability
 exactly 0 and no later step can bring it back. One matrix product per case; the matrix A·π^β is
 built once per mask.
 """
@@ -72,11 +73,17 @@ class Ranker:
     :param log_prior: [C, F, L] log π(f,l|c), or None for no prior.
     :param beta: weight of the prior.
     :param binding: [C, F] which functions the catalogue lets lead, or None for all.
+    :param temperature: T > 0; above 1 flattens. It never changes the order.
     """
 
     def __init__(
-        self, log_prior: Floats | None = None, beta: float = 1.0, binding: NDArray[np.bool_] | None = None
+        self,
+        log_prior: Floats | None = None,
+        beta: float = 1.0,
+        binding: NDArray[np.bool_] | None = None,
+        temperature: float = 1.0,
     ) -> None:
+        self._power = 1.0 / temperature
         self._binding = None if binding is None else binding[:, :, None]
         self._prior: NDArray[np.float32] | None = None
         if log_prior is not None and beta != 0:
@@ -87,12 +94,13 @@ class Ranker:
         """Rank one case; log-probabilities need not be normalised."""
         weights = self._weights(mask)
         category = _weight(log_category[None]).astype(np.float32)
-        table = _tables(weights, category, log_function[None], log_level[None])[0]
+        table = _tables(weights, category, log_function[None], log_level[None], self._power)[0]
         return Ranked(table, weights.moved, category[0], weights.joint)
 
     def tables(self, log_category: Floats, log_function: Floats, log_level: Floats, mask: NDArray[np.bool_]) -> Table:
         """`Ranked.table` of N cases under one mask: [N, C], [N, F], [N, L] → [N, F, L]."""
-        return _tables(self._weights(mask), _weight(log_category).astype(np.float32), log_function, log_level)
+        category = _weight(log_category).astype(np.float32)
+        return _tables(self._weights(mask), category, log_function, log_level, self._power)
 
     def _weights(self, mask: NDArray[np.bool_]) -> _Weights:
         # A mask that can still be written to may change under the same id
@@ -134,7 +142,9 @@ def _weight(log_probability: Floats) -> Table:
     return weight
 
 
-def _tables(weights: _Weights, category: NDArray[np.float32], log_function: Floats, log_level: Floats) -> Table:
+def _tables(
+    weights: _Weights, category: NDArray[np.float32], log_function: Floats, log_level: Floats, power: float
+) -> Table:
     shape = (-1, log_function.shape[-1], log_level.shape[-1])
     levels = _weight(log_level) @ weights.lift
     table: Table = (category @ weights.joint).astype(np.float64).reshape(shape)
@@ -146,6 +156,9 @@ def _tables(weights: _Weights, category: NDArray[np.float32], log_function: Floa
             ErrorKind.INTERNAL, "模型输出含有 NaN 或无穷大，无法排序；请检查模型包。", field="logits", value=total.min()
         )
     table /= total
+    if power != 1.0:
+        np.power(table, power, out=table)  # 0 stays 0: what is forbidden stays forbidden
+        table /= table.sum(axis=(1, 2), keepdims=True)
     return table
 
 

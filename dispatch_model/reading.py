@@ -12,7 +12,6 @@ from dispatch_model.gazetteer import Gazetteer, Place
 from dispatch_model.lexicon import Hit
 
 
-
 @dataclass(frozen=True)
 class Reading:
     """One case as the pipeline sees it.

@@ -52,8 +52,9 @@ class Router:
         )
         self.triggers = Triggers.load(configs / "triggers.csv")
         bundle = encoder.bundle
-        self.ranker = Ranker(bundle.log_prior, bundle.manifest.beta, self.rules.catalogue.binding)
-        self._names = {name: slug for name, slug in cities().items()}
+        manifest = bundle.manifest
+        self.ranker = Ranker(bundle.log_prior, manifest.beta, self.rules.catalogue.binding, manifest.temperature)
+        self._names = dict(cities())
         closed = np.zeros(bundle.log_prior.shape, dtype=bool)
         closed[..., :DISTRICT] = True
         closed.flags.writeable = False
@@ -103,9 +104,7 @@ class Router:
 
     def _read(self, case: Case, now: datetime) -> Reading:
         known = not case.city or self._names.get(case.city) == self.city.slug
-        return read(
-            case, city=self.city if known else None, gazetteer=self.gazetteer, cues=self.rules.cues, now=now
-        )
+        return read(case, city=self.city if known else None, gazetteer=self.gazetteer, cues=self.rules.cues, now=now)
 
     def _answer(
         self,

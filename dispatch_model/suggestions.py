@@ -117,5 +117,3 @@ def _merge(cells: Sequence[Cell]) -> list[Cell]:
         first = merged.get(key)
         merged[key] = cell if first is None else replace(first, probability=first.probability + cell.probability)
     return sorted(merged.values(), key=lambda cell: -cell.probability)
-
-

@@ -120,7 +120,7 @@ def evaluate(
     config: Annotated[Path | None, typer.Option(help="训练配置，缺省为随包附带的。")] = None,
 ) -> None:
     """Evaluate a bundle on the dev-test split."""
-    _training("evaluate").evaluate(_training("config").load_config(config), bundle, out)
+    _training("evaluate").evaluate(bundle, _training("config").load_config(config), out)
 
 
 @app.command(help="导出：量化、校准、核对一致性，生成模型包。")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Row, create_engine, event, insert, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, Row, bindparam, create_engine, event, insert, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dispatch_model.cases import Versions
@@ -15,19 +15,27 @@ from dispatch_model.errors import DispatchError, ErrorKind
 from serving.record import Content, Record
 from serving.schema import cases, metadata, routings
 
-_FIND = select(
-    cases.c.case_id,
-    cases.c.city,
-    cases.c.transcript,
-    cases.c.address,
-    cases.c.received_at,
-    routings.c.disposition,
-    routings.c.bundle,
-    routings.c.access_list,
-    routings.c.catalogue,
-    routings.c.label_maps,
-    routings.c.answer,
-).join_from(cases, routings)
+# Built once: making a statement costs more than running it.
+_FIND = (
+    select(
+        cases.c.case_id,
+        cases.c.city,
+        cases.c.transcript,
+        cases.c.address,
+        cases.c.received_at,
+        routings.c.disposition,
+        routings.c.bundle,
+        routings.c.access_list,
+        routings.c.catalogue,
+        routings.c.label_maps,
+        routings.c.answer,
+    )
+    .join_from(cases, routings)
+    .where(cases.c.case_id.in_(bindparam("case_ids", expanding=True)))
+    .order_by(routings.c.id)
+)
+_ADD_CASE = insert(cases)
+_ADD_ROUTING = insert(routings).inline()
 
 
 class Store:
@@ -77,14 +85,17 @@ class Store:
 
         :returns: for each case_id the record that is now stored: ours, or the one that was there before.
         """
-        with self._session(self._writer) as connection:
-            kept = _find(connection, [record.case_id for record in records])
-            fresh = {record.case_id: record for record in reversed(records) if record.case_id not in kept}
-            if fresh:
-                now = datetime.now(UTC).replace(tzinfo=None)
-                connection.execute(insert(cases), [_case_row(record, now) for record in fresh.values()])
-                connection.execute(insert(routings), [_routing_row(record, now) for record in fresh.values()])
-        return kept | fresh
+        fresh = {record.case_id: record for record in reversed(records)}
+        try:
+            with self._session(self._writer) as connection:
+                _insert(connection, list(fresh.values()))
+        except IntegrityError:
+            # Seldom: another request or process was first. Under the write lock nobody can be so again.
+            with self._session(self._writer) as connection:
+                kept = _find(connection, list(fresh))
+                _insert(connection, [record for record in fresh.values() if record.case_id not in kept])
+            return fresh | kept
+        return fresh
 
     @contextmanager
     def _session(self, engine: Engine) -> Iterator[Connection]:
@@ -92,6 +103,8 @@ class Store:
         try:
             with engine.begin() as connection:
                 yield connection
+        except IntegrityError:
+            raise
         except DBAPIError as error:
             raise _unavailable(self._path, str(error.orig)) from error
 
@@ -119,8 +132,15 @@ def _engine(path: Path, timeout: float, *, begin: str) -> Engine:
 
 
 def _find(connection: Connection, case_ids: Sequence[str]) -> dict[str, Record]:
-    rows = connection.execute(_FIND.where(cases.c.case_id.in_(case_ids)).order_by(routings.c.id))
+    rows = connection.execute(_FIND, {"case_ids": case_ids})
     return {row.case_id: _record(row) for row in rows}
+
+
+def _insert(connection: Connection, records: Sequence[Record]) -> None:
+    if records:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        connection.execute(_ADD_CASE, [_case_row(record, now) for record in records])
+        connection.execute(_ADD_ROUTING, [_routing_row(record, now) for record in records])
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> Record:

@@ -29,7 +29,7 @@ def _city() -> City:
 
 
 def _cues() -> Cues:
-    return Cues({"城管": ["占道", "占道经营", "摊点", "公路", "APP"], "交警": ["占道", "违停"], "交通运输": ["公路", "动车"]})
+    return Cues({"城管": ["占道", "占道经营", "摊点", "APP"], "交警": ["占道", "违停"], "交通运输": ["公路", "动车"]})
 
 
 def _place(code: str, text: str, start: int) -> Place:
@@ -132,7 +132,8 @@ def test_a_level_without_limits_is_not_worth_a_line() -> None:
 
 
 def test_moved_levels_are_told() -> None:
-    told = reasons(function="城管", probability=0.8, place=NOWHERE, city=_city(), moved=[("村居", "区"), ("镇街", "区")])
+    moved = [("村居", "区"), ("镇街", "区")]
+    told = reasons(function="城管", probability=0.8, place=NOWHERE, city=_city(), moved=moved)
     assert [reason.text for reason in told[2:]] == [
         "准入清单没有可由村居主办的职能，已上移到区",
         "准入清单没有可由镇街主办的职能，已上移到区",
@@ -142,25 +143,23 @@ def test_moved_levels_are_told() -> None:
 @pytest.mark.parametrize(
     ("row", "kind", "text"),
     [
-        (_row("binding"), None, "派单目录 ML-3：规定由城管主办，交警、公安协办（市容条例第三条）"),
-        (_row("prior", days={"投诉": 5}), "投诉", "派单目录 ML-3：一般由城管主办，交警、公安协办，投诉5个工作日办结（市容条例第三条）"),
-        (_row("prior", days={"求助": 0}), "求助", "派单目录 ML-3：一般由城管主办，交警、公安协办，求助当日办结（市容条例第三条）"),
-        (
-            _row("prior", lead="住建"),
-            "投诉",
-            "派单目录 ML-3：一般由住建主办，交警、公安协办；本条建议城管，请核对（市容条例第三条）",
-        ),
+        (_row("binding"), None, "规定由城管主办，交警、公安协办"),
+        (_row("prior", days={"投诉": 5}), "投诉", "一般由城管主办，交警、公安协办，投诉5个工作日办结"),
+        (_row("prior", days={"求助": 0}), "求助", "一般由城管主办，交警、公安协办，求助当日办结"),
+        (_row("prior", lead="住建"), "投诉", "一般由住建主办，交警、公安协办；本条建议城管，请核对"),
     ],
 )
 def test_catalogue_reason(row: CatalogueRow, kind: str | None, text: str) -> None:
     told = reasons(function="城管", probability=0.8, place=NOWHERE, city=_city(), catalogue_row=row, kind=kind)
-    assert (told[-1].source, told[-1].rule_id, told[-1].text) == ("catalogue", "ML-3", text)
+    assert (told[-1].source, told[-1].rule_id) == ("catalogue", "ML-3")
+    assert told[-1].text == f"派单目录 ML-3：{text}（市容条例第三条）"
 
 
 def test_shipped_cues_know_every_function() -> None:
     maps = LabelMaps.load()
     cues = Cues.load(maps)
-    for function, sample in {"城管": "摊贩占道经营", "供水": "自来水停水", "教育": "小学入学", "交警": "红绿灯坏了"}.items():
+    samples = {"城管": "摊贩占道经营", "供水": "自来水停水", "教育": "小学入学", "交警": "红绿灯坏了"}
+    for function, sample in samples.items():
         assert cues.choose(sample, cues.scan(sample), function), function
     assert cues.functions == frozenset(maps.functions)
 

@@ -1,4 +1,5 @@
-import logging
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +40,21 @@ def test_is_word() -> None:
     assert not lexicon.is_word("邝小蕉")
 
 
-def test_segmenter_is_built_once_and_silent(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
-    with caplog.at_level(logging.DEBUG):
-        assert lexicon.segmenter() is lexicon.segmenter()
+def test_learnt_words_are_cut_as_words() -> None:
+    assert not lexicon.is_word("蕉林税")
+    lexicon.learn(["蕉林税", "路线"])
+    assert {1, 4} <= lexicon.borders("有蕉林税吗")
+
+
+def test_segmenter_is_built_once() -> None:
+    assert lexicon.segmenter() is lexicon.segmenter()
+
+
+def test_loading_jieba_is_silent_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    fresh = lexicon.segmenter.__wrapped__()
+    assert list(fresh.cut("停水", HMM=False)) == ["停水"]
     assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []

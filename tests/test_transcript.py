@@ -49,7 +49,9 @@ def test_normalise_is_idempotent() -> None:
     assert transcript.normalise(once) == once
 
 
-@pytest.mark.parametrize(("agent", "citizen"), [("坐席", "市民"), ("话务员", "来电人"), ("客服", "用户"), ("坐席", "群众")])
+@pytest.mark.parametrize(
+    ("agent", "citizen"), [("坐席", "市民"), ("话务员", "来电人"), ("客服", "用户"), ("坐席", "群众")]
+)
 @pytest.mark.parametrize("colon", [":", "："])
 def test_labelled_text_becomes_turns(agent: str, citizen: str, colon: str) -> None:
     turns = transcript.parse(f"{agent}{colon}您好请讲 {citizen}{colon}楼下的路灯不亮 {agent}{colon}好的")
@@ -161,7 +163,7 @@ def test_contentless(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["停水", "着火了", "救命", "路灯坏了", "社保", "有人打架", "我要投诉城管", "没有水", "你们电话打不通", "噪音", "喂，漏气了"],
+    ["停水", "着火了", "救命", "路灯坏了", "社保", "有人打架", "我要投诉城管", "没有水", "电话打不通", "喂，漏气了"],
 )
 def test_short_matters_are_content(text: str) -> None:
     assert not transcript.is_contentless(text)

@@ -23,8 +23,8 @@ def length_batches(lengths: Sequence[int], tokens: int, rng: random.Random | Non
     Rows are ordered by length; with `rng`, by length plus up to 15 % noise, and the batches are shuffled,
     so that epochs differ while padding stays small.
     """
-    noise = (lambda: rng.uniform(1.0, 1.15)) if rng else (lambda: 1.0)
-    order = sorted(range(len(lengths)), key=lambda row: (lengths[row] * noise(), row))
+    keys = [length * rng.uniform(1.0, 1.15) for length in lengths] if rng else list(lengths)
+    order = sorted(range(len(lengths)), key=lambda row: (keys[row], row))
     batches: list[list[int]] = []
     longest = 0
     for row in order:

@@ -36,8 +36,13 @@ def negative_log_likelihood(logits: Array, target: NDArray[np.int64]) -> float:
 
 
 def fit_mix(encoder: Array, wide: Array, target: NDArray[np.int64]) -> Mix:
-    """The mix of two `[rows, labels]` logits that makes the known targets most likely; both weights ≥ 0."""
+    """The mix of two `[rows, labels]` logits that makes the known targets most likely; both weights ≥ 0.
+
+    Where no target is known, the encoder alone, as it is.
+    """
     known = target != MISSING
+    if not known.any():
+        return Mix(1.0, 0.0)
     deep, flat, truth = encoder[known], wide[known], target[known]
     answer = minimize(
         lambda w: negative_log_likelihood(w[0] * deep + w[1] * flat, truth),
@@ -51,6 +56,8 @@ def fit_mix(encoder: Array, wide: Array, target: NDArray[np.int64]) -> Mix:
 def fit_flag_scale(logits: Array, target: NDArray[np.int64]) -> tuple[float, float]:
     """Slope and offset of the flags' logits (Platt scaling over all flags together)."""
     known = target[:, 0] != MISSING
+    if not known.any():
+        return 1.0, 0.0
     scores, truth = logits[known].ravel(), target[known].ravel()
 
     def loss(w: Array) -> float:
@@ -65,7 +72,7 @@ def fit_blend(should: Array, does: Array, truth_should: NDArray[np.int64], truth
     """Weight w of P(should) in w·P(should) + (1−w)·P(does) that serves both truths alike.
 
     Maximises the mean of the two top-1 accuracies over w in steps of 0.05, since one list has to
-    answer both questions and the sources disagree about many cases; the first best w wins.
+    answer both questions and the sources disagree about many cases; of equally good w the most even wins.
 
     :param should: `[rows, labels]` log-probabilities of who should handle the case.
     :param does: the same of who in practice does.
@@ -80,6 +87,6 @@ def fit_blend(should: Array, does: Array, truth_should: NDArray[np.int64], truth
             for t in (truth_should, truth_does)
             if (t != MISSING).any()
         ]
-        return float(np.mean(parts))
+        return float(np.mean(parts)) if parts else 0.0
 
     return float(max(candidates, key=lambda w: (score(w), -abs(w - 0.5))))

@@ -1,4 +1,4 @@
-"""Numbers of a bundle that are chosen on validation: β of the prior, thresholds of the flags."""
+"""Numbers of a bundle that are chosen on validation: blend, β of the prior, thresholds of the flags."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatch_model.disposition import Thresholds
+from dispatch_model.labels import LabelMaps
 from dispatch_model.ranking import Ranker
-from training.targets import MISSING
+from training.calibrate import fit_blend
+from training.targets import MISSING, Targets
 
+Arrays = Mapping[str, NDArray[Any]]
+FLAGS_ASKED = ("urgent", "refuse", "vague")
 BETAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 
 
-def blended(outputs: Mapping[str, NDArray[Any]], blend: Mapping[str, float], head: str) -> NDArray[Any]:
+def blended(outputs: Arrays, blend: Mapping[str, float], head: str) -> NDArray[Any]:
     """log(w·P(should) + (1−w)·P(does)), `[rows, labels]`."""
     w = blend[head]
     mixed = w * np.exp(outputs[head]) + (1 - w) * np.exp(outputs[f"handler_{head}"])
@@ -20,13 +25,18 @@ def blended(outputs: Mapping[str, NDArray[Any]], blend: Mapping[str, float], hea
 
 
 def best_beta(
-    outputs: Mapping[str, NDArray[Any]],
-    targets: Mapping[str, NDArray[np.int64]],
+    outputs: Arrays,
+    targets: Targets,
     prior: NDArray[np.float32],
     blend: Mapping[str, float],
 ) -> float:
-    """The weight of the category prior at which most read cases have function and level both right."""
+    """The weight of the category prior at which most read cases have function and level both right.
+
+    The smallest of equally good ones; 0 where no case was read.
+    """
     known = np.flatnonzero((targets["function"] != MISSING) & (targets["level"] != MISSING))
+    if not len(known):
+        return BETAS[0]
     function, level = (blended(outputs, blend, head)[known] for head in ("function", "level"))
     mask = np.ones(prior.shape, dtype=bool)
     mask.flags.writeable = False
@@ -40,7 +50,10 @@ def best_beta(
 
 
 def flag_threshold(probability: NDArray[Any], truth: NDArray[np.int64]) -> tuple[float, str]:
-    """The threshold with the best F1 on the rows that know the flag, and what it gave there."""
+    """The threshold with the best F1 on the rows that know the flag, and what it gave there.
+
+    The highest of equally good ones; one half where no threshold finds a single flagged row.
+    """
     known = truth != MISSING
     scores, flagged = probability[known], truth[known] == 1
     best = (0.0, 0.5, 0.0, 0.0)
@@ -49,6 +62,22 @@ def flag_threshold(probability: NDArray[Any], truth: NDArray[np.int64]) -> tuple
         hits = float((fired & flagged).sum())
         precision, recall = hits / max(1, fired.sum()), hits / max(1, flagged.sum())
         f1 = 2 * precision * recall / max(1e-9, precision + recall)
-        best = max(best, (f1, float(threshold), precision, recall))
-    note = f"验证集 F1 最大：精确率 {best[2]:.2f}，召回率 {best[3]:.2f}，正例 {int(flagged.sum())}，n = {int(known.sum())}"
-    return best[1], note
+        if hits:
+            best = max(best, (f1, float(threshold), precision, recall))
+    counts = f"正例 {int(flagged.sum())}，n = {int(known.sum())}"
+    return best[1], f"验证集 F1 最大：精确率 {best[2]:.2f}，召回率 {best[3]:.2f}，{counts}"
+
+
+def choices(outputs: Arrays, targets: Targets, prior: NDArray[np.float32], maps: LabelMaps) -> dict[str, Any]:
+    """Blend, β and thresholds, as fields of a bundle's manifest."""
+    blend = {
+        head: fit_blend(outputs[head], outputs[f"handler_{head}"], targets[head], targets[f"handler_{head}"])
+        for head in ("function", "level")
+    }
+    beta = best_beta(outputs, targets, prior, blend)
+    flags, bounds = {}, {}
+    for index, flag in enumerate(maps.flags):
+        if flag in FLAGS_ASKED:
+            flags[flag], bounds[flag] = flag_threshold(outputs["flags"][:, index], targets["flags"][:, index])
+    bounds["auto"] = "未设定：首版不自动派发"
+    return {"blend": blend, "beta": beta, "thresholds": Thresholds(**flags), "bounds": bounds}

@@ -1,7 +1,7 @@
 """The training configuration: one TOML file, validated strictly, overridden by dotted path."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -89,16 +89,56 @@ class TrainingConfig(Section):
 def _override(tree: dict[str, Any], assignment: str) -> None:
     path, equals, value = assignment.partition("=")
     section, dot, key = path.strip().partition(".")
-    if not (equals and dot) or section not in tree or key not in tree[section]:
-        known = [f"{s}.{k}" for s in tree for k in tree[s]]
+    if not (equals and dot) or not isinstance(tree.get(section), dict) or key not in tree[section]:
         raise DispatchError(
             ErrorKind.INVALID_CONFIG,
-            f"未知的训练参数 {path!r}：应写作 段.键=值。{near(path, known)}",
+            f"未知的训练参数 {path!r}：应写作 段.键=值。{near(path, _keys())}",
             field=path,
             value=assignment,
         )
-    old = tree[section][key]
-    tree[section][key] = value if isinstance(old, str) else tomllib.loads(f"v = {value}")["v"]
+    try:
+        tree[section][key] = (
+            value.strip() if isinstance(tree[section][key], str) else tomllib.loads(f"v = {value}")["v"]
+        )
+    except tomllib.TOMLDecodeError as error:
+        raise DispatchError(
+            ErrorKind.INVALID_CONFIG,
+            f"训练参数 {path.strip()} 的值 {value!r} 不是合法的 TOML 值（{error}）；数写作 2e-4，真假写作 true、false",
+            field=path.strip(),
+            value=value,
+        ) from error
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    source = path or files("configs").joinpath("training.toml")
+    try:
+        return tomllib.loads(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"训练配置 {source} 读不到（{error.strerror}）；请核对 --config"
+        raise DispatchError(ErrorKind.INVALID_CONFIG, message, field=str(source)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"训练配置 {source} 不是合法的 TOML（UTF-8）：{error}"
+        raise DispatchError(ErrorKind.INVALID_CONFIG, message, field=str(source)) from error
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    """One validation error as a sentence: key, what is wrong, value or near names."""
+    where = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"{where}: 没有这个键。{near(where, _keys())}"
+    if error["type"] == "missing":
+        return f"{where}: 缺少这个键，请补上（含义见 configs/training.toml）"
+    return f"{where}: {error['msg']}（值 {error['input']!r}）"
+
+
+def _keys() -> list[str]:
+    sections = {name: field.annotation for name, field in TrainingConfig.model_fields.items()}
+    return [
+        f"{name}.{key}"
+        for name, section in sections.items()
+        if isinstance(section, type) and issubclass(section, Section)
+        for key in section.model_fields
+    ]
 
 
 def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> TrainingConfig:
@@ -108,16 +148,13 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Trai
     :param overrides: assignments such as `fit.epochs=2`.
     :raises DispatchError: INVALID_CONFIG naming the key, its value and what is allowed.
     """
-    text = path.read_text(encoding="utf-8") if path else files("configs").joinpath("training.toml").read_text("utf-8")
+    tree = _read(path)
+    for assignment in overrides:
+        _override(tree, assignment)
     try:
-        tree = tomllib.loads(text)
-        for assignment in overrides:
-            _override(tree, assignment)
         return TrainingConfig.model_validate(tree)
-    except tomllib.TOMLDecodeError as error:
-        raise DispatchError(ErrorKind.INVALID_CONFIG, f"{path or overrides} 不是合法的 TOML：{error}") from error
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}（值 {e.get('input')!r}）" for e in error.errors()]
+        lines = [_problem(dict(e)) for e in error.errors()]
         raise DispatchError(
             ErrorKind.INVALID_CONFIG, "训练配置有误，请逐条更正：", field=lines[0].split(":")[0], details=lines
         ) from error

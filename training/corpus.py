@@ -18,6 +18,7 @@ from typing import Any
 
 from datasets import Dataset, Features, List, Value
 
+from dispatch_model import privacy
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.transcript import model_text, parse
 
@@ -46,9 +47,23 @@ FEATURES = Features(
 )
 
 
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise DispatchError(
+            ErrorKind.INVALID_CONFIG,
+            f"找不到训练数据 {path}：请把 [data] folder 指向含有 {path.name} 的文件夹",
+            field="data.folder",
+            value=str(path.parent),
+        )
+    return path
+
+
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """All rows of a UTF-8 CSV with a header."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    """All rows of a UTF-8 CSV with a header.
+
+    :raises DispatchError: INVALID_CONFIG when the file is not there.
+    """
+    with _existing(path).open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -57,22 +72,15 @@ def read_cases(path: Path) -> Iterator[dict[str, Any]]:
 
     :raises DispatchError: INVALID_CONFIG when the file is not there.
     """
-    if not path.is_file():
-        raise DispatchError(
-            ErrorKind.INVALID_CONFIG,
-            f"找不到训练数据 {path}：请把 [data] folder 指向含有 cases.jsonl.gz 的文件夹",
-            field="data.folder",
-            value=str(path.parent),
-        )
-    with gzip.open(path, "rt", encoding="utf-8") as file:
+    with gzip.open(_existing(path), "rt", encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
 
 
 def encoder_text(transcript: str, title: str = "") -> str:
-    """What the encoder reads, made exactly as the service makes it from a case."""
+    """What the encoder reads, made exactly as the service makes it from a case (see `reading.read`)."""
     joined = f"{title}。{transcript}" if title and not transcript.startswith(title[:8]) else transcript
-    return model_text(parse(joined))
+    return privacy.mask(model_text(parse(joined))).text
 
 
 def _handler(case: dict[str, Any], units: dict[tuple[str, str], dict[str, str]]) -> dict[str, str | None]:
@@ -97,7 +105,7 @@ def load_corpus(folder: Path) -> Dataset:
     """Every case that carries a label and chases no older order, one row each.
 
     :param folder: holds `cases.jsonl.gz`, `labels.csv`, `units.csv` (and `dialogues.jsonl`).
-    :raises DispatchError: INVALID_CONFIG when the cases are not there.
+    :raises DispatchError: INVALID_CONFIG when one of these files is not there.
     """
     cases = list(read_cases(folder / "cases.jsonl.gz"))
     units = {(row["source"], row["unit"]): row for row in read_csv(folder / "units.csv")}
@@ -124,7 +132,7 @@ def load_dialogues(folder: Path) -> Dataset:
     """
     labels = {row["id"]: row for row in read_csv(folder / "labels.csv")}
     rows = []
-    for line in (folder / "dialogues.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in _existing(folder / "dialogues.jsonl").read_text(encoding="utf-8").splitlines():
         call = json.loads(line)
         if call["id"] not in labels:
             continue

@@ -11,6 +11,7 @@ import logging
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,13 +25,12 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from dispatch_model.bundle import Manifest, write_manifest
-from dispatch_model.disposition import Thresholds
 from dispatch_model.encoder import head_tail, session_options
 from dispatch_model.labels import LabelMaps
 from dispatch_model.ngrams import NgramVocabulary
-from training.calibrate import Mix, fit_blend, fit_flag_scale, fit_mix
+from training.calibrate import Mix, fit_flag_scale, fit_mix
 from training.card import write_card
-from training.choose import best_beta, flag_threshold
+from training.choose import choices
 from training.config import TrainingConfig
 from training.fit import build_network, load_tokenizer
 from training.graph import CHOICE_HEADS, Calibration, DispatchGraph
@@ -39,13 +39,13 @@ from training.parity import ParityRow, check, compare
 from training.prepare import Part, load_parts
 from training.prior import log_prior
 from training.quantize import export_float, quantize
+from training.smooth import smooth
 from training.targets import parent_membership
 from training.wide import WideBranch, fit_wide
 
 logger = logging.getLogger(__name__)
 
 Arrays = dict[str, NDArray[Any]]
-FLAGS_ASKED = ("urgent", "refuse", "vague")
 
 
 def head_labels(maps: LabelMaps) -> dict[str, list[str]]:
@@ -80,6 +80,7 @@ class Export:
         self.texts = validation.texts
         self.targets = {**validation.targets}
         self.feeds = [self._feed(text) for text in tqdm(self.texts, desc="tokens")]
+        self._smooth(train.texts[:: max(1, len(train) // SMOOTHING_TEXTS)])
 
     def _feed(self, text: str) -> Arrays:
         ids = np.array([head_tail(self.tokenizer.encode(text).ids, self.config.encoder.max_tokens)], dtype=np.int64)
@@ -90,6 +91,12 @@ class Export:
             "ngram_ids": ngrams[None],
             "ngram_values": values[None],
         }
+
+    def _smooth(self, texts: Sequence[str]) -> None:
+        """Prepare the encoder for int8 on a spread of training texts; its answers stay the same."""
+        feeds = [self._feed(text) for text in texts]
+        batches = [(torch.from_numpy(feed["input_ids"]), torch.from_numpy(feed["attention_mask"])) for feed in feeds]
+        smooth(self.network, self.network.encoder, batches)
 
     @torch.inference_mode()
     def deep_logits(self) -> Arrays:
@@ -118,7 +125,10 @@ class Export:
     def run_onnx(self, path: Path) -> Arrays:
         """Outputs of an exported file on validation, with the service's own session options."""
         session = ort.InferenceSession(
-            str(path), session_options(), providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
+            str(path),
+            session_options(),
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["SkipLayerNormFusion"],
         )
         names = [output.name for output in session.get_outputs()]
         answers = [session.run(names, feed) for feed in tqdm(self.feeds, desc=path.stem)]
@@ -142,24 +152,7 @@ class Export:
 
 def write_tables(path: Path, vocabulary: NgramVocabulary, prior: NDArray[np.float32]) -> None:
     """n-gram vocabulary and category prior as a compressed archive of plain arrays."""
-    np.savez_compressed(
-        path, ngram_keys=vocabulary.keys, ngram_idf=vocabulary.idf, log_prior=prior.astype(np.float16)
-    )
-
-
-def _choices(outputs: Arrays, targets: Arrays, prior: NDArray[np.float32], maps: LabelMaps) -> dict[str, Any]:
-    """Blend, β and thresholds, all on validation."""
-    blend = {
-        head: fit_blend(outputs[head], outputs[f"handler_{head}"], targets[head], targets[f"handler_{head}"])
-        for head in ("function", "level")
-    }
-    beta = best_beta(outputs, targets, prior, blend)
-    flags, bounds = {}, {}
-    for index, flag in enumerate(maps.flags):
-        if flag in FLAGS_ASKED:
-            flags[flag], bounds[flag] = flag_threshold(outputs["flags"][:, index], targets["flags"][:, index])
-    bounds["auto"] = "未设定：首版不自动派发"
-    return {"blend": blend, "beta": beta, "thresholds": Thresholds(**flags), "bounds": bounds}
+    np.savez_compressed(path, ngram_keys=vocabulary.keys, ngram_idf=vocabulary.idf, log_prior=prior.astype(np.float16))
 
 
 def _git_commit() -> str:
@@ -208,7 +201,7 @@ def export(run: Path, out: Path, name: str = "haikou") -> Manifest:
             "label_maps": maps.fingerprint,
             "heads": head_labels(maps),
             "max_tokens": config.encoder.max_tokens,
-            **_choices(outputs, work.targets, prior, maps),
+            **choices(outputs, work.targets, prior, maps),
             "training_data": data_fingerprint(parts["train"]),
             "config": json.loads(config.model_dump_json()),
             "metrics": {"parity": [asdict(row) for row in parity], "mix": _mixes(calibration)},

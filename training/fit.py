@@ -4,7 +4,7 @@
     dispatch train --out runs/try --set fit.epochs=1 --set encoder.layers=2   # a quick look on a CPU
 
 Leaves in the run folder: `network.safetensors` (averaged weights), `config.json`, `log.jsonl`
-(one line an epoch) and, while running, `checkpoint.pt` from which the same command resumes.
+(one line an epoch) and `checkpoint.pt`, from which the same command resumes; a finished run ends at once.
 """
 
 import json
@@ -15,7 +15,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
@@ -28,15 +27,10 @@ from training.batches import epoch_batches, length_batches, pad, select
 from training.config import TrainingConfig
 from training.loss import MultiTaskLoss, divergence
 from training.network import DispatchNetwork, HeadSizes, load_encoder, parameter_groups
+from training.predict import accuracies, device, predict
 from training.prepare import Part, load_parts
-from training.targets import MISSING, parent_membership
 
 logger = logging.getLogger(__name__)
-
-
-def device() -> torch.device:
-    """The GPU when there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def build_network(config: TrainingConfig, maps: LabelMaps) -> DispatchNetwork:
@@ -65,40 +59,6 @@ def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
     return 0.1 + 0.45 * (1 + math.cos(math.pi * progress))
 
 
-@torch.inference_mode()
-def predict(network: nn.Module, ids: list[list[int]], pad_id: int, tokens: int) -> dict[str, np.ndarray]:
-    """Logits of every head, `[rows, labels]`, in the order of `ids`."""
-    network.eval()
-    where = device()
-    logits: dict[str, list[Tensor]] = {}
-    order: list[int] = []
-    for rows in length_batches([len(row) for row in ids], tokens):
-        batch, mask = pad([ids[row] for row in rows], pad_id)
-        with torch.autocast(where.type, dtype=torch.bfloat16):
-            answer = network(batch.to(where), mask.to(where))
-        order.extend(rows)
-        for head, values in answer.items():
-            logits.setdefault(head, []).append(values.float().cpu())
-    back = np.argsort(order)
-    return {head: torch.cat(values).numpy()[back] for head, values in logits.items()}
-
-
-def accuracies(logits: dict[str, np.ndarray], part: Part, maps: LabelMaps) -> dict[str, float]:
-    """Top-1 per head on the rows that know the label; category at four digits."""
-    scores = {}
-    for head in ("handler_function", "handler_level", "function", "level", "kind"):
-        target = part.targets[head]
-        known = target != MISSING
-        if known.any():
-            scores[head] = float((logits[head][known].argmax(1) == target[known]).mean())
-    known = part.targets["parent"] != MISSING
-    if known.any():
-        _, members = parent_membership(maps)
-        leaf = np.exp(logits["category"][known] - logits["category"][known].max(1, keepdims=True))
-        scores["category_4"] = float(((leaf @ members.T).argmax(1) == part.targets["parent"][known]).mean())
-    return scores
-
-
 @dataclass
 class Progress:
     """Where a run stands; what a checkpoint must restore."""
@@ -115,8 +75,6 @@ class Fit:
     def __init__(self, config: TrainingConfig, maps: LabelMaps, folder: Path, parts: dict[str, Part]) -> None:
         self.config, self.maps, self.folder, self.parts = config, maps, folder, parts
         fit = config.fit
-        random.seed(fit.seed)
-        np.random.seed(fit.seed)
         torch.manual_seed(fit.seed)
         if fit.threads:
             torch.set_num_threads(fit.threads)
@@ -137,7 +95,7 @@ class Fit:
             fused=True,
         )
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(fit.average_decay))
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(fit.average_decay))  # type: ignore[no-untyped-call]
         self.progress = Progress()
         self.saved_at = time.monotonic()
 
@@ -182,13 +140,13 @@ class Fit:
         where = device()
         targets = {name: value.to(where) for name, value in select(self.parts["train"].targets, rows).items()}
         loss = self.forward_loss(batch.to(where), mask.to(where), targets)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.fit.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update_parameters(self.network)
         self.progress.step += 1
-        return float(loss)
+        return float(loss.detach())
 
     def forward_loss(self, batch: Tensor, mask: Tensor, targets: dict[str, Tensor]) -> Tensor:
         """The batch's loss; with R-Drop, of two passes under different dropout plus their divergence."""
@@ -218,19 +176,23 @@ class Fit:
         self.progress.seconds += time.monotonic() - started
         self.progress.done = 0
 
+    def validate(self) -> dict[str, float]:
+        """Scores of the averaged weights on validation."""
+        part = self.parts["validation"]
+        ids = part.token_ids(self.tokenizer, self.config.encoder.max_tokens)
+        return accuracies(predict(self.average.module, ids, self.pad_id, 4096), part, self.maps)
+
     def run(self) -> dict[str, float]:
         """All epochs; the last validation scores. Writes the averaged weights."""
         fit, limit = self.config.fit, self.config.encoder.max_tokens
         lengths = [len(row) for row in self.parts["train"].token_ids(self.tokenizer, limit)]
         steps_per_epoch = len(length_batches(lengths, fit.tokens_per_batch, random.Random(0)))
-        validation = self.parts["validation"]
-        ids = validation.token_ids(self.tokenizer, limit)
         scores: dict[str, float] = {}
         for epoch in range(self.progress.epoch, fit.epochs):
             self.train_epoch(epoch, steps_per_epoch)
             self.progress.epoch = epoch + 1
             self.save()
-            scores = accuracies(predict(self.average.module, ids, self.pad_id, 4096), validation, self.maps)
+            scores = self.validate()
             line = {"epoch": epoch + 1, "seconds": round(self.progress.seconds), **scores}
             with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps({k: round(v, 4) for k, v in line.items()}) + "\n")
@@ -239,7 +201,7 @@ class Fit:
             {name: value.contiguous() for name, value in self.average.module.state_dict().items()},
             self.folder / "network.safetensors",
         )
-        return scores
+        return scores or self.validate()
 
 
 def fit(config: TrainingConfig, folder: Path, maps: LabelMaps | None = None) -> dict[str, float]:

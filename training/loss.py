@@ -77,7 +77,9 @@ class MultiTaskLoss(nn.Module):
         log_leaf = torch.log_softmax(logits["category"], dim=1)
         parts = {
             "handler_function": w.handler_function
-            * self._choice(logits["handler_function"] + self.handler_prior, targets["handler_function"], self.smoothing),
+            * self._choice(
+                logits["handler_function"] + self.handler_prior, targets["handler_function"], self.smoothing
+            ),
             "handler_level": w.handler_level
             * self._choice(logits["handler_level"], targets["handler_level"], self.smoothing),
             "function": w.function * self._choice(logits["function"] + self.function_prior, targets["function"]),

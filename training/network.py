@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 
+from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
 
 
@@ -45,7 +46,7 @@ def load_encoder(base: str, layers: int, dropout: float, keep: str = "first") ->
 
     :param base: directory or hub id.
     :param keep: `first` N layers, or N `spread` evenly from the first to the last.
-    :raises ValueError: when the base has fewer layers.
+    :raises DispatchError: INVALID_CONFIG when the base has fewer layers.
     """
     # eager attention: at these lengths 20 % faster than the fused kernel on CPU, and it exports cleanly
     encoder: PreTrainedModel = AutoModel.from_pretrained(
@@ -58,7 +59,12 @@ def load_encoder(base: str, layers: int, dropout: float, keep: str = "first") ->
     )
     depth = encoder.config.num_hidden_layers
     if layers > depth:
-        raise ValueError(f"{base} has {depth} layers, {layers} were asked for")
+        raise DispatchError(
+            ErrorKind.INVALID_CONFIG,
+            f"编码器 {base} 只有 {depth} 层，encoder.layers = {layers}；请改为 1 到 {depth}",
+            field="encoder.layers",
+            value=layers,
+        )
     kept = [round(i * (depth - 1) / max(1, layers - 1)) for i in range(layers)] if keep == "spread" else range(layers)
     stack = encoder.get_submodule("encoder.layer")
     encoder.set_submodule("encoder.layer", nn.ModuleList(stack.get_submodule(str(i)) for i in kept))

@@ -36,9 +36,7 @@ class Part:
     def mixed_ids(self, tokenizer: Tokenizer, limit: int, title_drop: float, seed: int) -> list[list[int]]:
         """Ids where a share `title_drop` of the rows goes without its title."""
         rng = random.Random(seed)
-        chosen = [
-            bare if rng.random() < title_drop else full for full, bare in zip(self.texts, self.bare, strict=True)
-        ]
+        chosen = [bare if rng.random() < title_drop else full for full, bare in zip(self.texts, self.bare, strict=True)]
         return tokenize(tokenizer, chosen, limit)
 
 
@@ -46,9 +44,7 @@ def part_of(rows: Dataset, maps: LabelMaps) -> Part:
     """One split with its texts made as the service makes them."""
     pairs = list(zip(rows["text"], rows["title"], strict=True))
     texts = [encoder_text(text, title) for text, title in tqdm(pairs, desc="texts", leave=False)]
-    bare = [
-        encoder_text(text) if title else full for (text, title), full in zip(pairs, texts, strict=True)
-    ]
+    bare = [encoder_text(text) if title else full for (text, title), full in zip(pairs, texts, strict=True)]
     columns = {name: list(rows[name]) for name in rows.column_names}
     return Part(columns, texts, bare, encode_targets(columns, maps))
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -40,13 +39,10 @@ def export_float(graph: DispatchGraph, path: Path) -> None:
 
 
 def quantize(source: Path, target: Path) -> None:
-    """Dynamic int8, signed weights per channel, for the encoder's matrix products.
-
-    Pooling and heads stay fp32: 1 MB, and int8 there flips answers of the large category head.
+    """Dynamic int8, signed weights per channel, for every matrix product (`../shared/PERFORMANCE.md`).
 
     Both tables (word embeddings, n-grams) are int8 by construction, with finer scales than the quantiser's.
     """
-    gemms = [node.name for node in onnx.load(str(source)).graph.node if node.op_type == "Gemm"]
     quantize_dynamic(
         str(source),
         str(target),
@@ -54,5 +50,4 @@ def quantize(source: Path, target: Path) -> None:
         per_channel=True,
         reduce_range=False,
         weight_type=QuantType.QInt8,
-        nodes_to_exclude=[*gemms, *(f"{name}_MatMul" for name in gemms)],  # the quantiser renames Gemm
     )

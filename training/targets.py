@@ -1,6 +1,6 @@
 """Labels as numbers: one integer per head and row, `MISSING` where a source does not know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,9 +37,8 @@ def parent_membership(maps: LabelMaps) -> tuple[tuple[str, ...], NDArray[np.bool
     return parents, np.array([[leaf.startswith(parent) for leaf in maps.leaves] for parent in parents])
 
 
-def _indices(values: Sequence[str | None], names: Sequence[str], what: str) -> NDArray[np.int64]:
-    position = {name: index for index, name in enumerate(names)}
-    unknown = sorted({value for value in values if value and value not in position})
+def _refuse_unknown(values: Sequence[str | None], names: Collection[str], what: str) -> None:
+    unknown = sorted({value for value in values if value} - set(names))
     if unknown:
         raise DispatchError(
             ErrorKind.INVALID_LABEL_MAP,
@@ -48,10 +47,16 @@ def _indices(values: Sequence[str | None], names: Sequence[str], what: str) -> N
             field=what,
             value=unknown[0],
         )
+
+
+def _indices(values: Sequence[str | None], names: Sequence[str], what: str) -> NDArray[np.int64]:
+    _refuse_unknown(values, names, what)
+    position = {name: index for index, name in enumerate(names)}
     return np.array([position[value] if value else MISSING for value in values], dtype=np.int64)
 
 
 def _flags(values: Sequence[list[str] | None], names: Sequence[str]) -> NDArray[np.int64]:
+    _refuse_unknown([flag for row in values for flag in row or ()], names, "标记")
     rows = [[MISSING] * len(names) if row is None else [int(name in row) for name in names] for row in values]
     return np.array(rows, dtype=np.int64).reshape(len(rows), len(names))
 
@@ -66,7 +71,9 @@ def encode_targets(rows: Mapping[str, Sequence[Any]], maps: LabelMaps) -> Target
     """
     parents, _ = parent_membership(maps)
     codes: list[str | None] = list(rows["category"])
-    leaves = [code if code in set(maps.leaves) else None for code in codes]
+    _refuse_unknown(codes, maps.categories, "类别")
+    known = set(maps.leaves)
+    leaves = [code if code in known else None for code in codes]
     functions, levels = tuple(maps.functions), tuple(maps.levels)
     return {
         "category": _indices(leaves, maps.leaves, "类别"),

@@ -62,14 +62,19 @@ def encode_texts(vocabulary: NgramVocabulary, texts: Sequence[str]) -> csr_matri
 def _fit_head(
     matrix: csr_matrix, target: NDArray[np.int64], labels: int, c: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """`[K, labels]` weights and `[labels]` bias; a label never seen keeps weight 0 and a low bias."""
+    """`[K, labels]` weights and `[labels]` bias.
+
+    A label never seen keeps weight 0 and a low bias; so do all where the rows know fewer than two.
+    """
     known = np.flatnonzero(target != MISSING)
-    machine = LinearSVC(C=c).fit(matrix[known], target[known])
+    weights = np.zeros((matrix.shape[1], labels), dtype=np.float32)
+    bias = np.full(labels, -1.2, dtype=np.float32)  # about the margin of a text that is surely not of a class
+    if len(np.unique(target[known])) < 2:
+        return weights, bias
+    machine = LinearSVC(C=c, random_state=0).fit(matrix[known], target[known])
     coefficients, intercept = machine.coef_, machine.intercept_
     if len(machine.classes_) == 2:  # scikit-learn keeps only one row for two classes
         coefficients, intercept = np.vstack([-coefficients, coefficients]), np.array([-intercept[0], intercept[0]])
-    weights = np.zeros((matrix.shape[1], labels), dtype=np.float32)
-    bias = np.full(labels, -1.2, dtype=np.float32)  # about the margin of a text that is surely not of a class
     weights[:, machine.classes_] = coefficients.T
     bias[machine.classes_] = intercept
     return weights, bias

@@ -1,0 +1,112 @@
+"""CPU of one `/route` against the bare ONNX session on the same text.
+
+    python bench/route_cpu.py            # starts its own server on a free loopback port, 300 requests
+
+Server CPU comes from its own accounting (user + system, /proc), so the client does not count.
+"""
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+TEXT = (
+    "市民来电反映，龙华区金贸街道某小区门口每天晚上七点以后都有流动摊贩占道经营，卖烧烤和水果，油烟很大，"
+    "垃圾随地乱扔，喇叭一直叫卖到凌晨一点多，严重影响周边居民休息。之前也打过几次电话，来人的时候摊贩就走，"
+    "人一走又回来摆，希望有关部门能够安排人员经常巡查，彻底解决这个问题，并给市民一个答复。谢谢。"
+)[:150]
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_ready(url: str, server: "subprocess.Popen[bytes]") -> None:
+    """Until /readyz answers 200, at most 30 s."""
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{url}/readyz", timeout=1)
+        except OSError:
+            if server.poll() is not None:
+                raise SystemExit("server stopped") from None
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit("server did not become ready")
+
+
+def served(requests: int) -> tuple[float, float]:
+    """CPU milliseconds of the server per request, and the median wall milliseconds."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as data:
+        command = [sys.executable, "-c", "from serving.cli import main; main()", "serve", "--port", str(port)]
+        server = subprocess.Popen(
+            command, env={**os.environ, "DISPATCH_DATA_DIR": data}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            wait_ready(url, server)
+            walls = [_post(url, number) for number in range(20)]
+            before = cpu_seconds(server.pid)
+            walls = [_post(url, number) for number in range(20, 20 + requests)]
+            spent = cpu_seconds(server.pid) - before
+        finally:
+            server.terminate()
+            server.wait(20)
+    return spent / requests * 1e3, statistics.median(walls)
+
+
+def _post(url: str, number: int) -> float:
+    body = json.dumps({"case_id": f"B{number}", "transcript": TEXT}).encode()
+    request = urllib.request.Request(f"{url}/route", body, {"Content-Type": "application/json"})
+    started = time.perf_counter()
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        answer.read()
+    return (time.perf_counter() - started) * 1e3
+
+
+def bare(runs: int) -> float:
+    """CPU milliseconds of one bare session run on the same text."""
+    from dispatch_model.encoder import Encoder
+
+    encoder = Encoder.open()
+    feeds = encoder.feeds(TEXT)
+    for _ in range(20):
+        encoder.session.run(encoder.outputs, feeds)
+    started = time.process_time()
+    for _ in range(runs):
+        encoder.session.run(encoder.outputs, feeds)
+    return (time.process_time() - started) / runs * 1e3
+
+
+def main() -> None:
+    """Interleave A B A B and write the share to standard output."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=300)
+    count = parser.parse_args().requests
+    rounds = [(bare(count), served(count)) for _ in range(2)]
+    session = statistics.mean(first for first, _ in rounds)
+    whole = statistics.mean(second[0] for _, second in rounds)
+    wall = statistics.mean(second[1] for _, second in rounds)
+    line = f"session {session:.2f} ms · /route {whole:.2f} ms CPU · outside {1 - session / whole:.1%} · p50 {wall:.1f} ms"
+    sys.stdout.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatch_model.cases import Disposition
+from dispatch_model.disposition import CONTENT, PLACE, Candidate, Outcome, Thresholds, decide
+from dispatch_model.triggers import Trigger, Triggers
+
+CLEAR = (Candidate("城管", "镇街", 0.8), Candidate("公安", "区", 0.1))
+NEVER = re.compile(r"(?!)")
+
+
+def trigger(id: str, disposition: Disposition, pattern: str, channel: str) -> Trigger:
+    return Trigger(id, disposition, re.compile(pattern), NEVER, channel, f"疑似{pattern}", "依据")
+
+
+TRIGGERS = Triggers(
+    [
+        trigger("E", Disposition.EMERGENCY, "着火", "119"),
+        trigger("D", Disposition.DECLINE, "判决书", "人民法院"),
+        trigger("A", Disposition.ASK, "打错", CONTENT),
+    ]
+)
+
+
+def outcome(
+    text: str = "有摊贩占道",
+    candidates: tuple[Candidate, ...] = CLEAR,
+    place_known: bool = True,
+    contentless: bool = False,
+    thresholds: Thresholds | None = None,
+    flags: Mapping[str, float] | None = None,
+) -> Outcome:
+    return decide(
+        flags or {},
+        candidates,
+        place_known=place_known,
+        text=text,
+        triggers=TRIGGERS,
+        thresholds=thresholds or Thresholds(),
+        contentless=contentless,
+    )
+
+
+def test_a_clear_case_is_suggested_and_never_dispatched_by_default() -> None:
+    sure = (Candidate("城管", "区", 1.0),)
+    assert outcome(candidates=sure).disposition is Disposition.SUGGEST
+    assert outcome().reason == "首选城管·镇街（80%），供坐席确认"
+
+
+def test_a_case_above_the_threshold_of_the_bundle_is_dispatched() -> None:
+    thresholds = Thresholds(auto=0.8)
+    assert outcome(thresholds=thresholds).disposition is Disposition.AUTO
+    less = (Candidate("城管", "镇街", 0.79),)
+    assert outcome(candidates=less, thresholds=thresholds).disposition is Disposition.SUGGEST
+
+
+def test_an_emergency_names_channel_rule_and_place_in_the_text() -> None:
+    found = outcome("楼下着火了，判决书也没用")
+    assert found.disposition is Disposition.EMERGENCY
+    assert found.reason == "疑似着火；立即转 119，同时派单跟进"
+    assert [(reason.rule_id, reason.source, reason.text) for reason in found.reasons] == [
+        ("E", "trigger", "疑似着火（依据）")
+    ]
+    assert (found.reasons[0].spans[0].start, found.reasons[0].spans[0].end) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("flag", "disposition"),
+    [("urgent", Disposition.EMERGENCY), ("refuse", Disposition.DECLINE), ("vague", Disposition.ASK)],
+)
+def test_a_flag_of_the_model_counts_from_its_threshold_on(flag: str, disposition: Disposition) -> None:
+    assert outcome(flags={flag: 0.5}).disposition is disposition
+    assert outcome(flags={flag: 0.49}).disposition is Disposition.SUGGEST
+    raised = replace(Thresholds(), **{flag: 0.6})
+    assert outcome(flags={flag: 0.5}, thresholds=raised).disposition is Disposition.SUGGEST
+
+
+def test_what_is_declined_names_the_right_channel() -> None:
+    found = outcome("判决书下来了")
+    assert found.disposition is Disposition.DECLINE
+    assert found.reason == "疑似判决书；请告知市民通过 人民法院 办理"
+
+
+@pytest.mark.parametrize(
+    ("found", "missing"),
+    [
+        (outcome(contentless=True), (CONTENT,)),
+        (outcome(candidates=()), (CONTENT,)),
+        (outcome("打错了", flags={"vague": 0.9}), (CONTENT,)),
+        (outcome(place_known=False), (PLACE,)),
+        (outcome("打错了", place_known=False), (CONTENT, PLACE)),
+    ],
+)
+def test_what_is_missing_is_named(found: Outcome, missing: tuple[str, ...]) -> None:
+    assert found.disposition is Disposition.ASK
+    assert found.missing == missing
+    assert found.reason.endswith(f"请补充：{'、'.join(missing)}")
+
+
+def test_a_matter_of_the_city_needs_no_place() -> None:
+    city = (Candidate("税务", "市", 0.8),)
+    assert outcome(candidates=city, place_known=False).disposition is Disposition.SUGGEST
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "disposition"),
+    [
+        (Candidate("城管", "区", 0.4), Candidate("公安", "区", 0.3), Disposition.CONSULT),
+        (Candidate("城管", "区", 0.4), Candidate("城管", "镇街", 0.3), Disposition.SUGGEST),  # one function
+        (Candidate("城管", "区", 0.5), Candidate("公安", "区", 0.45), Disposition.SUGGEST),  # clear enough
+        (Candidate("城管", "区", 0.4), Candidate("公安", "区", 0.2), Disposition.SUGGEST),  # far enough ahead
+    ],
+)
+def test_two_functions_neither_of_which_is_clear_consult(
+    first: Candidate, second: Candidate, disposition: Disposition
+) -> None:
+    assert outcome(candidates=(first, second)).disposition is disposition
+
+
+def test_consultation_names_lead_and_helper() -> None:
+    found = outcome(candidates=(Candidate("城管", "区", 0.4), Candidate("公安", "区", 0.3)))
+    assert found.reason.endswith("建议会商，城管拟主办、公安拟协办")
+
+
+probability = st.floats(0, 1)
+
+
+@given(
+    flags=st.dictionaries(st.sampled_from(("urgent", "refuse", "vague", "multi", "status")), probability),
+    candidates=st.lists(st.builds(Candidate, st.sampled_from("甲乙"), st.sampled_from(("市", "区")), probability)),
+    place_known=st.booleans(),
+    text=st.sampled_from(("", "着火", "判决书", "打错", "占道")),
+)
+def test_every_case_gets_a_disposition_with_a_reason(
+    flags: dict[str, float], candidates: list[Candidate], place_known: bool, text: str
+) -> None:
+    found = outcome(text, tuple(candidates), place_known, flags=flags)
+    assert found.reason
+    assert bool(found.missing) == (found.disposition is Disposition.ASK)
+    assert (found.disposition is Disposition.EMERGENCY) == (text == "着火" or flags.get("urgent", 0) >= 0.5)

@@ -1,0 +1,74 @@
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+from pydantic import BaseModel
+
+from dispatch_model.cases import (
+    Address,
+    Case,
+    CategoryRef,
+    Disposition,
+    ModelView,
+    Reason,
+    Routing,
+    Span,
+    Suggestion,
+    Timing,
+    Turn,
+    UnitRef,
+    Versions,
+)
+from dispatch_model.errors import ErrorKind
+from serving import cli
+from serving.app import create_app
+from serving.problems import STATUS, Problem
+from serving.routing import Router
+from serving.settings import Settings
+from serving.wire import Batch, BatchReply, Failed, Failure, Version
+
+DOCS = Path(__file__).parent.parent / "docs"
+API = (DOCS / "api.md").read_text(encoding="utf-8")
+COMMANDS = (DOCS / "cli.md").read_text(encoding="utf-8")
+CONTRACT = (Address, Case, CategoryRef, ModelView, Reason, Routing, Span, Suggestion, Timing, Turn, UnitRef, Versions)
+BODIES = (Batch, BatchReply, Failed, Failure, Problem, Version)
+
+
+@pytest.mark.parametrize("model", [*CONTRACT, *BODIES], ids=lambda model: model.__name__)
+def test_every_field_on_the_wire_is_documented(model: type[BaseModel]) -> None:
+    missing = [name for name in model.model_fields if not re.search(rf'[`."]{name}[`"\[]', API)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("disposition", Disposition)
+def test_every_disposition_is_documented(disposition: Disposition) -> None:
+    assert f"`{disposition.value}`" in API
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_every_kind_of_error_is_documented_with_its_status(kind: ErrorKind) -> None:
+    (row,) = [line for line in API.splitlines() if line.startswith("| `") and f"`{kind.value}`" in line]
+    assert row.split("|")[2].strip() == str(STATUS[kind])
+
+
+def test_every_endpoint_is_documented_with_its_answers(tmp_path: Path, router: Router) -> None:
+    schema = create_app(Settings(data_dir=tmp_path), router).openapi()
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            (row,) = [line for line in API.splitlines() if line.startswith(f"| `{method.upper()} {path}`")]
+            assert [status.strip() for status in row.split("|")[3].split("·")] == sorted(operation["responses"])
+
+
+def test_every_command_and_option_is_documented() -> None:
+    group = typer.main.get_command(cli.app)
+    rows = {line.split("`")[1]: line for line in COMMANDS.splitlines() if line.startswith("| `dispatch ")}
+    seen = {}
+    for command in group.commands.values():  # type: ignore[attr-defined]
+        for leaf in getattr(command, "commands", {"": command}).values():
+            name = " ".join(dict.fromkeys(["dispatch", command.name, leaf.name]))
+            seen[name] = {option for part in leaf.params for option in part.opts if option.startswith("--")}
+    documented = {name.removesuffix(" TEXT"): row for name, row in rows.items()}
+    assert documented.keys() == seen.keys()
+    for name, options in seen.items():
+        assert set(documented[name].split("|")[3].replace("`", " ").split()) == options

@@ -1,0 +1,58 @@
+import random
+from collections.abc import Sequence
+
+from datasets import Dataset
+
+from training.splits import is_validation, split_corpus, text_group
+
+WORDS = ("路灯", "井盖", "油烟", "工资", "公交", "医保", "学区", "停水", "噪声", "垃圾")
+
+
+def corpus(texts: Sequence[str], splits: Sequence[str] | None = None) -> Dataset:
+    ids = [str(number) for number in range(len(texts))]
+    return Dataset.from_dict({"id": ids, "text": list(texts), "split": list(splits or ["train"] * len(texts))})
+
+
+def invented(count: int) -> list[str]:
+    rng = random.Random(7)
+    return ["".join(rng.choices(WORDS, k=8)) for _ in range(count)]
+
+
+def test_every_row_goes_to_exactly_one_part() -> None:
+    texts = invented(300)
+    parts = split_corpus(corpus(texts, ["test" if n % 5 == 0 else "train" for n in range(300)]), 0.2)
+    assert sorted(parts) == ["test", "train", "validation"]
+    assert sorted(name for part in parts.values() for name in part["id"]) == sorted(map(str, range(300)))
+
+
+def test_the_test_split_is_the_datas_own() -> None:
+    parts = split_corpus(corpus(invented(40), ["test"] * 10 + ["train"] * 30), 0.4)
+    assert list(parts["test"]["id"]) == [str(number) for number in range(10)]
+
+
+def test_texts_that_differ_in_digits_and_marks_share_a_group() -> None:
+    assert text_group("3 号楼，没水！") == text_group("12号楼没水")
+    assert text_group("3 号楼没水") != text_group("3 号楼没电")
+
+
+def test_repeats_never_stand_on_both_sides() -> None:
+    texts = invented(100)
+    parts = split_corpus(corpus([f"{n % 7}号：{text}" for n, text in enumerate(texts * 3)]), 0.3)
+    train, validation = ({text_group(text) for text in parts[name]["text"]} for name in ("train", "validation"))
+    assert train
+    assert validation
+    assert not train & validation
+
+
+def test_the_cut_is_about_the_share_and_grows_with_it() -> None:
+    texts = invented(2000)
+    small, large = ({text for text in texts if is_validation(text, share)} for share in (0.1, 0.3))
+    assert 0.08 < len(small) / len(set(texts)) < 0.12
+    assert small < large
+
+
+def test_the_cut_does_not_depend_on_the_order_of_rows() -> None:
+    texts = invented(60)
+    there = set(split_corpus(corpus(texts), 0.3)["validation"]["text"])
+    back = set(split_corpus(corpus(texts[::-1]), 0.3)["validation"]["text"])
+    assert there == back
