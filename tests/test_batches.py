@@ -22,6 +22,13 @@ def test_the_padded_size_stays_within_the_bound() -> None:
             assert max(LENGTHS[row] for row in batch) * len(batch) <= 256
 
 
+def test_noise_in_the_order_does_not_break_the_bound() -> None:
+    lengths = [20 + row % 4 for row in range(60)]
+    for seed in range(50):
+        for batch in length_batches(lengths, 100, random.Random(seed)):
+            assert max(lengths[row] for row in batch) * len(batch) <= 100
+
+
 def test_a_row_longer_than_the_bound_stands_alone() -> None:
     assert length_batches([5, 400, 5], 100) == [[0, 2], [1]]
 

@@ -57,7 +57,7 @@ def test_no_rows_give_empty_targets(maps: LabelMaps) -> None:
         ("level", "镇", "层级", "镇街"),
         ("kind", "投述", "诉求类型", "投诉"),
         ("taidi_label", "交通", "泰迪类别", "交通运输"),
-        ("category", "030577", "类别", "03057"),
+        ("category", "030577", "类别", "0307"),
         ("category", "0377", "类别", "03"),
         ("flags", ["urgnt"], "标记", "urgent"),
     ],

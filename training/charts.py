@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from training.metrics import Bin
@@ -19,19 +18,15 @@ OURS, RIVAL, GUIDE = "#1a5fb4", "#9a9996", "#c0bfbc"
 NAMES = {"ours": "本系统", "baseline": "基线"}
 COLOURS = {"ours": OURS, "baseline": RIVAL}
 SHOWN_FUNCTIONS = 20
-_STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "hotline-dispatch",  # the same figures give the same file
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 
 
 @contextmanager
 def _style() -> Iterator[None]:
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcParams["svg.fonttype"] = "none"
+        mpl.rcParams["svg.hashsalt"] = "hotline-dispatch"  # the same figures give the same file
+        mpl.rcParams["font.family"] = "DejaVu Sans"
+        mpl.rcParams["axes.spines.top"] = mpl.rcParams["axes.spines.right"] = False
         # matplotlib measures with its own font, which has no Chinese; the browser's has
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
@@ -47,25 +42,23 @@ def _svg(figure: Figure, label: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
-def _percent(axes: Axes, *, x: bool = True) -> None:
-    ticks = np.linspace(0, 1, 6)
-    labels = [f"{tick:.0%}" for tick in ticks]
-    axes.set_yticks(ticks, labels)
-    if x:
-        axes.set_xticks(ticks, labels)
+def _percent_ticks(low: float = 0.0) -> tuple[np.ndarray, list[str]]:
+    ticks = np.arange(round(low * 10), 11, 2 if low < 0.4 else 1) / 10
+    return ticks, [f"{tick:.0%}" for tick in ticks]
 
 
 def reliability_chart(curves: Mapping[str, Sequence[Bin]]) -> str:
     """Stated probability against what came true."""
     with _style():
         figure = Figure(figsize=(5.2, 4.4))
-        axes = figure.add_axes((0.14, 0.14, 0.82, 0.8))
+        axes = figure.add_axes((0.17, 0.14, 0.79, 0.8))
         axes.plot([0, 1], [0, 1], color=GUIDE, linestyle="--", label="完全可信")
         for name, bins in curves.items():
             points = [point.x for point in bins], [point.accuracy for point in bins]
             axes.plot(*points, color=COLOURS[name], marker="o", markersize=4, label=NAMES[name])
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="系统给出的概率", ylabel="实际命中的比例")
-        _percent(axes)
+        axes.set_xticks(*_percent_ticks())
+        axes.set_yticks(*_percent_ticks())
         axes.legend(frameon=False, loc="upper left")
         return _svg(figure, "可信度图")
 
@@ -74,14 +67,16 @@ def coverage_chart(curves: Mapping[str, Sequence[Bin]]) -> str:
     """Accuracy on the most confident share of cases."""
     with _style():
         figure = Figure(figsize=(5.2, 4.4))
-        axes = figure.add_axes((0.14, 0.14, 0.82, 0.8))
+        axes = figure.add_axes((0.17, 0.14, 0.79, 0.8))
         for name, points in curves.items():
             axes.plot(
                 [p.x for p in points], [p.accuracy for p in points], color=COLOURS[name], label=NAMES[name], linewidth=2
             )
-        axes.set(xlim=(0, 1), ylim=(0.4, 1.005), xlabel="只答最有把握的这一部分工单", ylabel="首选职能命中的比例")
-        axes.set_xticks(np.linspace(0, 1, 6), [f"{tick:.0%}" for tick in np.linspace(0, 1, 6)])
-        axes.set_yticks(np.linspace(0.4, 1, 7), [f"{tick:.0%}" for tick in np.linspace(0.4, 1, 7)])
+        lowest = min(point.accuracy for points in curves.values() for point in points)
+        low = int(lowest * 10) / 10 if lowest < 1 else 0.9
+        axes.set(xlim=(0, 1), ylim=(low, 1.005), xlabel="只答最有把握的这一部分工单", ylabel="首选职能命中的比例")
+        axes.set_xticks(*_percent_ticks())
+        axes.set_yticks(*_percent_ticks(low))
         axes.grid(axis="y", color="#eeeeee")
         axes.legend(frameon=False, loc="lower left")
         return _svg(figure, "准确率与覆盖率图")

@@ -5,15 +5,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from dispatch_model.disposition import Thresholds
 from dispatch_model.labels import LabelMaps
 from dispatch_model.ranking import Ranker
-from training.calibrate import fit_blend
+from training.calibrate import fit_blend, negative_log_likelihood
 from training.targets import MISSING, Targets
 
 Arrays = Mapping[str, NDArray[Any]]
 FLAGS_ASKED = ("urgent", "refuse", "vague")
+MAX_TEMPERATURE = 10.0
+LEAST_PRECISION = 0.5
 BETAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 
 
@@ -49,10 +52,32 @@ def best_beta(
     return max(BETAS, key=lambda beta: (right(beta), -beta))
 
 
+def joint_temperature(
+    outputs: Arrays, targets: Targets, prior: NDArray[np.float32], blend: Mapping[str, float], beta: float
+) -> float:
+    """The temperature of the joint table at which the read (function, level) pairs are most likely.
+
+    1 where no case was read; at most `MAX_TEMPERATURE`.
+    """
+    known = np.flatnonzero((targets["function"] != MISSING) & (targets["level"] != MISSING))
+    if not len(known):
+        return 1.0
+    function, level = (blended(outputs, blend, head)[known] for head in ("function", "level"))
+    mask = np.ones(prior.shape, dtype=bool)
+    tables = Ranker(prior, beta).tables(outputs["category"][known], function, level, mask).reshape(len(known), -1)
+    truth = targets["function"][known] * prior.shape[2] + targets["level"][known]
+    logits = np.log(np.maximum(tables, 1e-30))
+    answer = minimize_scalar(
+        lambda t: negative_log_likelihood(logits / t, truth), bounds=(0.5, MAX_TEMPERATURE), method="bounded"
+    )
+    return round(float(answer.x), 3)
+
+
 def flag_threshold(probability: NDArray[Any], truth: NDArray[np.int64]) -> tuple[float, str]:
     """The threshold with the best F1 on the rows that know the flag, and what it gave there.
 
-    The highest of equally good ones; one half where no threshold finds a single flagged row.
+    Thresholds that are wrong more often than right do not count: a flag stops the usual flow. The highest of
+    equally good ones; one half where none is left.
     """
     known = truth != MISSING
     scores, flagged = probability[known], truth[known] == 1
@@ -62,7 +87,7 @@ def flag_threshold(probability: NDArray[Any], truth: NDArray[np.int64]) -> tuple
         hits = float((fired & flagged).sum())
         precision, recall = hits / max(1, fired.sum()), hits / max(1, flagged.sum())
         f1 = 2 * precision * recall / max(1e-9, precision + recall)
-        if hits:
+        if hits and precision >= LEAST_PRECISION:
             best = max(best, (f1, float(threshold), precision, recall))
     counts = f"正例 {int(flagged.sum())}，n = {int(known.sum())}"
     return best[1], f"验证集 F1 最大：精确率 {best[2]:.2f}，召回率 {best[3]:.2f}，{counts}"
@@ -80,4 +105,11 @@ def choices(outputs: Arrays, targets: Targets, prior: NDArray[np.float32], maps:
         if flag in FLAGS_ASKED:
             flags[flag], bounds[flag] = flag_threshold(outputs["flags"][:, index], targets["flags"][:, index])
     bounds["auto"] = "未设定：首版不自动派发"
-    return {"blend": blend, "beta": beta, "thresholds": Thresholds(**flags), "bounds": bounds}
+    temperature = joint_temperature(outputs, targets, prior, blend, beta)
+    return {
+        "blend": blend,
+        "beta": beta,
+        "temperature": temperature,
+        "thresholds": Thresholds(**flags),
+        "bounds": bounds,
+    }

@@ -49,6 +49,9 @@ class FitSection(Section):
     clip_norm: float = Field(gt=0)
     label_smoothing: float = Field(ge=0, lt=1)
     rdrop: float = Field(ge=0)
+    start: str
+    teacher: str
+    teacher_weight: float = Field(ge=0)
     logit_adjustment: float = Field(ge=0)
     title_drop: float = Field(ge=0, le=1)
     average_decay: float = Field(ge=0, lt=1)

@@ -4,7 +4,7 @@
 
 Both answer the same rows in the same run; every figure has its number of rows and an interval.
 `validation` chose epochs, mixes and temperatures, so only `test` and `calls` are free of choice.
-Leaves `evaluation.json` in the out folder (`report.write_report` makes a page of it).
+Leaves `evaluation.json` and `report.html` in the out folder.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,12 +23,13 @@ from dispatch_model.labels import LabelMaps
 from dispatch_model.ranking import Ranker
 from training import metrics
 from training.baseline import Outputs, baseline_outputs
+from training.ceiling import label_noise
 from training.config import TrainingConfig
 from training.metrics import Bools, Ceiling, Score, Statistic
 from training.prepare import Part, load_parts
 from training.questions import MIN_SLICE, Question, model_outputs, questions, slices
+from training.report import write_report
 from training.scorecard import Evaluation, Figures, FunctionFigure, Row
-from training.splits import text_group
 from training.targets import MISSING
 
 CHUNK = 64
@@ -48,9 +49,7 @@ def predict_all(predictor: Predictor, texts: Sequence[str], name: str) -> Predic
     """Predictions for many texts, with a progress bar."""
     starts = tqdm(range(0, len(texts), CHUNK), desc=name, leave=False)
     chunks = [predictor.predict(texts[start : start + CHUNK]) for start in starts]
-    columns: dict[str, Any] = {
-        head: np.concatenate([getattr(chunk, head) for chunk in chunks]) for head in HEADS
-    }
+    columns: dict[str, Any] = {head: np.concatenate([getattr(chunk, head) for chunk in chunks]) for head in HEADS}
     return Predictions(**columns)
 
 
@@ -133,25 +132,6 @@ def function_figures(question: Question, functions: Sequence[str]) -> Figures:
     )
 
 
-def label_noise(parts: Mapping[str, Part]) -> dict[str, Ceiling]:
-    """Ceilings from texts that came more than once, over all parts: nothing is fitted here."""
-    groups = [text_group(text) for part in parts.values() for text in part.rows["text"]]
-    empty = text_group("")
-    worded = np.array([group != empty for group in groups], dtype=np.bool_)
-    ceilings = {}
-    cases = {name: slices(part, "handler") for name, part in parts.items()}
-    for name in sorted({name for sliced in cases.values() for name in sliced}):
-        blank = {part: np.zeros(len(rows), dtype=np.bool_) for part, rows in parts.items()}
-        chosen = np.concatenate([cases[part].get(name, blank[part]) for part in parts])
-        for question in ("function", "level"):
-            labels = np.concatenate([part.targets[f"handler_{question}"] for part in parts.values()])
-            rows = np.flatnonzero(worded & chosen & (labels != MISSING))
-            ceiling = metrics.repeated_text_ceiling([groups[row] for row in rows], labels[rows])
-            if ceiling is not None and ceiling.texts >= MIN_SLICE:
-                ceilings[f"{name}/{question}"] = ceiling
-    return ceilings
-
-
 def compare(
     answers: Mapping[str, Outputs],
     rivals: Mapping[str, Outputs],
@@ -160,6 +140,7 @@ def compare(
     *,
     bundle: str,
     thresholds: Mapping[str, float],
+    ceilings: Mapping[str, Ceiling],
 ) -> Evaluation:
     """Score both systems' answers to every judged part."""
     rows: list[Row] = []
@@ -168,7 +149,7 @@ def compare(
         part = parts[name]
         for question in questions(part, answers[name], rivals[name], maps):
             rows.extend(score_question(name, question, slices(part, question.truth)))
-            drawn = name == "test" and (question.name, question.answer) == ("function", "head")
+            drawn = name == "test" and (question.name, question.answer) == ("function", "wire")
             if drawn and (question.target != MISSING).any():
                 figures[question.truth] = function_figures(question, tuple(maps.functions))
         rows.extend(score_flags(name, part, answers[name], rivals[name], maps, thresholds))
@@ -177,18 +158,18 @@ def compare(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         sizes={name: len(part) for name, part in parts.items()},
         rows=tuple(rows),
-        ceilings=label_noise(parts),
+        ceilings=dict(ceilings),
         figures=figures,
     )
 
 
 def show(evaluation: Evaluation, console: Console) -> None:
-    """Print the figures of `test` and `calls` as one table."""
+    """Print the main figures of `test` and `calls` as one table; the report has all."""
     table = Table(title=f"{evaluation.bundle}: ours beside TF-IDF + linear SVM")
     for column in ("part", "truth", "cases", "question", "answer", "metric", "n", "ours", "baseline", "difference"):
         table.add_column(column, justify="right" if column in {"n", "ours", "baseline", "difference"} else "left")
     for row in evaluation.rows:
-        if row.part != "validation":
+        if row.part != "validation" and (row.cases == "all" or row.metric == "top1"):
             names = (row.part, row.truth, row.cases, row.question, row.answer, row.metric, str(row.ours.n))
             table.add_row(*names, interval(row.ours), interval(row.baseline), interval(row.difference, sign="+"))
     console.print(table)
@@ -199,8 +180,8 @@ def interval(score: Score, sign: str = "") -> str:
     return f"{score.value:{sign}.3f} [{score.low:{sign}.3f}, {score.high:{sign}.3f}]"
 
 
-def evaluate(bundle: Path, config: TrainingConfig, out: Path, *, console: Console | None = None) -> Evaluation:
-    """Judge the bundle in `bundle` and leave `evaluation.json` in `out`.
+def evaluate(bundle: Path | None, config: TrainingConfig, out: Path, *, console: Console | None = None) -> Evaluation:
+    """Judge a bundle (None: the one that travels with the package); leave `evaluation.json` and `report.html` in `out`.
 
     :raises DispatchError: INVALID_BUNDLE or INVALID_CONFIG naming the file that is missing or does not fit.
     """
@@ -208,7 +189,7 @@ def evaluate(bundle: Path, config: TrainingConfig, out: Path, *, console: Consol
     encoder = Encoder.open(bundle)
     manifest = encoder.bundle.manifest
     parts = load_parts(config, maps)
-    ranker = Ranker(encoder.bundle.log_prior, manifest.beta)
+    ranker = Ranker(encoder.bundle.log_prior, manifest.beta, temperature=manifest.temperature)
     answers = {
         name: model_outputs(predict_all(encoder, parts[name].texts, name), manifest.blend, ranker, maps)
         for name in JUDGED
@@ -221,7 +202,9 @@ def evaluate(bundle: Path, config: TrainingConfig, out: Path, *, console: Consol
         maps,
         bundle=encoder.bundle.version,
         thresholds={flag: getattr(manifest.thresholds, flag, RAISED) for flag in maps.flags},
+        ceilings=label_noise(config.data.folder),
     )
     evaluation.save(out)
+    write_report(evaluation, out)
     show(evaluation, console or Console())
     return evaluation

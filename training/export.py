@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from dispatch_model.bundle import Manifest, write_manifest
 from dispatch_model.encoder import head_tail, session_options
+from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
 from dispatch_model.ngrams import NgramVocabulary
 from training.calibrate import Mix, fit_flag_scale, fit_mix
@@ -44,6 +45,8 @@ from training.targets import parent_membership
 from training.wide import WideBranch, fit_wide
 
 logger = logging.getLogger(__name__)
+
+SMOOTHING_TEXTS = 256
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -166,19 +169,33 @@ def _git_commit() -> str:
 def data_fingerprint(part: Part) -> str:
     """First 16 hex digits of the SHA-256 over ids and labels of the training rows."""
     digest = hashlib.sha256()
-    for name in ("id", "category", "function", "level", "kind", "handler_function", "handler_level", "taidi_label"):
+    labels = ("category", "function", "level", "kind", "flags", "handler_function", "handler_level", "taidi_label")
+    for name in ("id", *labels):
         digest.update(json.dumps(part.rows[name], ensure_ascii=False).encode())
     return digest.hexdigest()[:16]
+
+
+def _finished(run: Path) -> TrainingConfig:
+    """The configuration of a finished run."""
+    for name in ("config.json", "network.safetensors"):
+        if not (run / name).is_file():
+            raise DispatchError(
+                ErrorKind.INVALID_CONFIG,
+                f"运行文件夹 {run} 中没有 {name}：请先运行 dispatch train --out {run}，直到训练结束",
+                field=name,
+            )
+    return TrainingConfig.model_validate_json((run / "config.json").read_text(encoding="utf-8"))
 
 
 def export(run: Path, out: Path, name: str = "haikou") -> Manifest:
     """Make a bundle of a finished run.
 
     :param run: folder written by `fit`.
-    :param out: folder of the bundle; made, or replaced as a whole once everything passed.
-    :raises DispatchError: INVALID_BUNDLE when int8 changes too many answers; nothing is written then.
+    :param out: folder of the bundle; made, or its files replaced, once everything passed.
+    :raises DispatchError: INVALID_CONFIG when the run is not finished; INVALID_BUNDLE when int8 changes
+        too many answers. Nothing is written then.
     """
-    config = TrainingConfig.model_validate_json((run / "config.json").read_text(encoding="utf-8"))
+    config = _finished(run)
     maps = LabelMaps.load()
     parts = load_parts(config, maps)
     work = Export(run, config, maps, parts)

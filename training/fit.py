@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -29,6 +29,7 @@ from training.loss import MultiTaskLoss, divergence
 from training.network import DispatchNetwork, HeadSizes, load_encoder, parameter_groups
 from training.predict import accuracies, device, predict
 from training.prepare import Part, load_parts
+from training.teacher import soft_targets, teacher_loss
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,8 @@ class Fit:
             torch.set_num_threads(fit.threads)
         self.tokenizer = load_tokenizer(config.encoder.base)
         self.network = build_network(config, maps).to(device())
+        if fit.start:
+            self.network.load_state_dict(load_file(fit.start))
         self.pad_id = self.network.encoder.config.pad_token_id
         self.loss = MultiTaskLoss(
             config.loss, maps, fit.label_smoothing, parts["train"].targets, fit.logit_adjustment
@@ -96,6 +99,7 @@ class Fit:
         )
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(fit.average_decay))  # type: ignore[no-untyped-call]
+        self.soft = soft_targets(Path(fit.teacher), parts["train"]) if fit.teacher else {}
         self.progress = Progress()
         self.saved_at = time.monotonic()
 
@@ -139,7 +143,8 @@ class Fit:
         batch, mask = pad([ids[row] for row in rows], self.pad_id)
         where = device()
         targets = {name: value.to(where) for name, value in select(self.parts["train"].targets, rows).items()}
-        loss = self.forward_loss(batch.to(where), mask.to(where), targets)
+        soft = {head: torch.from_numpy(values[rows]).to(where) for head, values in self.soft.items()}
+        loss = self.forward_loss(batch.to(where), mask.to(where), targets, soft)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.fit.clip_norm)
         self.optimizer.step()
@@ -148,12 +153,15 @@ class Fit:
         self.progress.step += 1
         return float(loss.detach())
 
-    def forward_loss(self, batch: Tensor, mask: Tensor, targets: dict[str, Tensor]) -> Tensor:
-        """The batch's loss; with R-Drop, of two passes under different dropout plus their divergence."""
+    def forward_loss(self, batch: Tensor, mask: Tensor, targets: dict[str, Tensor], soft: dict[str, Tensor]) -> Tensor:
+        """The batch's loss: labels, teacher and, with R-Drop, the divergence of two passes."""
         with torch.autocast(batch.device.type, dtype=torch.bfloat16):
             passes = [self.network(batch, mask) for _ in range(2 if self.config.fit.rdrop else 1)]
         logits = [{head: values.float() for head, values in answer.items()} for answer in passes]
         loss = torch.stack([self.loss(answer, targets) for answer in logits]).mean()
+        if soft:
+            weight = self.config.fit.teacher_weight
+            loss = loss + weight * teacher_loss(logits[0], soft, targets, self.config.loss)
         if len(logits) == 2:
             loss = loss + self.config.fit.rdrop * divergence(*logits)
         return loss

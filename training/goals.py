@@ -37,7 +37,10 @@ class Goal:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A goal with the figures that decide it; `must` and `aim` are absolute here."""
+    """A goal with the figures that decide it; `must` and `aim` are absolute here.
+
+    :param head: for lists on the wire, what the head trained for this truth alone reaches.
+    """
 
     goal: Goal
     state: State
@@ -45,6 +48,7 @@ class Verdict:
     aim: float | None = None
     ours: Score | None = None
     baseline: Score | None = None
+    head: Score | None = None
 
 
 GOALS = (
@@ -63,16 +67,17 @@ GOALS = (
 
 def judge(evaluation: Evaluation, part: str = "test") -> list[Verdict]:
     """Each goal against the figures of one part; the lists on the wire are judged where there are two."""
-    return [
-        _verdict(
-            goal,
-            evaluation.find(goal.question, goal.metric, truth=goal.truth, answer=goal.answer, part=part),
+    verdicts = []
+    for goal in GOALS:
+        row, head = (
+            evaluation.find(goal.question, goal.metric, truth=goal.truth, answer=answer, part=part)
+            for answer in (goal.answer, "head")
         )
-        for goal in GOALS
-    ]
+        verdicts.append(_verdict(goal, row, head if goal.answer != "head" else None))
+    return verdicts
 
 
-def _verdict(goal: Goal, row: Row | None) -> Verdict:
+def _verdict(goal: Goal, row: Row | None, head: Row | None) -> Verdict:
     if row is None:
         return Verdict(goal, State.UNKNOWN)
     base = row.baseline.value if goal.relative else 0.0
@@ -81,4 +86,4 @@ def _verdict(goal: Goal, row: Row | None) -> Verdict:
     state = State.MISSED
     if row.ours.value >= must and held_apart:
         state = State.AIM if row.ours.value >= aim else State.MUST
-    return Verdict(goal, state, must, aim, row.ours, row.baseline)
+    return Verdict(goal, state, must, aim, row.ours, row.baseline, head.ours if head else None)

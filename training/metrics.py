@@ -5,7 +5,7 @@ resamples are a few matrix products, and two systems are compared on the very sa
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -177,7 +177,7 @@ def coverage_curve(confidence: Floats, hits: Bools, points: int = 50) -> tuple[B
     return tuple(Bin(count / len(order), float(running[count - 1]), int(count)) for count in kept)
 
 
-def repeated_text_ceiling(groups: Sequence[str], labels: Integers) -> Ceiling | None:
+def repeated_text_ceiling(groups: Sequence[str], labels: Iterable[int]) -> Ceiling | None:
     """The ceiling over groups of equal texts that occur more than once; None when there are none.
 
     Each text weighs with the number of its cases; the bootstrap draws whole texts.

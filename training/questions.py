@@ -119,8 +119,8 @@ def slices(part: Part, truth: str) -> dict[str, NDArray[np.bool_]]:
     """Named subsets of a part's rows, each worth its own figures under `truth`."""
     sources = np.array(part.rows["source"], dtype=object)
     named = {"all": np.ones(len(part), dtype=np.bool_)}
-    if truth != "taidi":
-        named.update({source: sources == source for source in sorted(set(part.rows["source"]))})
+    if truth != "taidi" and len(set(sources)) > 1:
+        named.update({source: sources == source for source in sorted(set(sources))})
     if truth == "handler":
         elsewhere = np.array([kind != TERRITORY for kind in part.rows["handler_type"]], dtype=np.bool_)
         named.update({_without(name): rows & elsewhere for name, rows in list(named.items())})

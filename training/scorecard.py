@@ -48,7 +48,7 @@ class FunctionFigure:
 
 @dataclass(frozen=True)
 class Figures:
-    """Plot data of the function question under one truth, test split.
+    """Plot data of the function list on the wire under one truth, test split.
 
     :param confusion: `[truth][answer]` counts in the order of `functions`.
     """
@@ -66,7 +66,7 @@ class Evaluation:
 
     :param bundle: version of the judged bundle.
     :param sizes: rows per part.
-    :param ceilings: `<cases>/<question>` → what repeated texts with differing handlers allow.
+    :param ceilings: `<source>/<question>` → what repeated texts with differing handlers allow.
     :param figures: by truth (`handler`, `labels`).
     """
 

@@ -1,0 +1,167 @@
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from dispatch_model.cases import MAX_TRANSCRIPT_CHARS, Address, Case, Disposition, Turn
+from dispatch_model.errors import DispatchError, ErrorKind
+from dispatch_model.router import Router
+
+NOW = datetime(2026, 5, 6, 2, tzinfo=UTC)
+STALL = "龙华区金贸街道某小区门口天天有流动摊贩占道摆摊卖烧烤，油烟很大，希望来人管一管"
+
+
+@lru_cache(maxsize=1)
+def opened() -> Router:
+    return Router.open()
+
+
+def case(transcript: str, **fields: object) -> Case:
+    return Case.model_validate({"case_id": "T1", "transcript": transcript, **fields})
+
+
+def test_a_street_stall_goes_to_the_districts_enforcement_or_its_street() -> None:
+    routing = opened().route([case(STALL)], now=NOW)[0]
+    best = routing.suggestions[0]
+    assert best.unit.function == "城管"
+    assert "龙华区" in best.unit.name
+    assert best.unit.region.startswith("海口市/龙华区")
+    assert best.due_at is not None
+    assert best.due_at > NOW
+    assert {"model", "place"} <= {reason.source for reason in best.reasons}
+
+
+def test_spans_point_into_the_transcript_of_the_answer() -> None:
+    routing = opened().route([case(STALL)], now=NOW)[0]
+    model = next(reason for reason in routing.suggestions[0].reasons if reason.source == "model")
+    assert model.spans
+    for span in model.spans:
+        assert routing.transcript[span.start : span.end] in model.text
+
+
+def test_personal_data_never_leave_the_router() -> None:
+    routing = opened().route([case(STALL + "，我的电话13876543210")], now=NOW)[0]
+    assert "13876543210" not in routing.model_dump_json()
+    assert "[电话]" in routing.transcript
+
+
+def test_the_same_answer_alone_and_in_a_batch() -> None:
+    texts = [STALL, "社保断缴了三个月，请问怎么补缴", "小区停电两天了，什么时候来电"]
+    together = opened().route([case(text) for text in texts], now=NOW)
+    for text, answer in zip(texts, together, strict=True):
+        alone = opened().route([case(text)], now=NOW)[0]
+        assert alone.model == answer.model
+        assert alone.suggestions == answer.suggestions
+
+
+def test_nothing_below_the_district_is_suggested_against_the_list() -> None:
+    router = opened()
+    day = NOW.date()
+    for routing in router.route([case(STALL), case("琼山区府城街道邻居楼道堆放杂物不清理，想请社区来劝一劝")], now=NOW):
+        for one in routing.suggestions:
+            path = router.gazetteer.find(routing.transcript).path
+            verdict = router.rules.access_list.decide(one.category.code, one.unit.function, one.unit.level, path, day)
+            assert verdict.allowed, (one.unit, one.category)
+
+
+def test_an_unknown_city_is_routed_by_function_and_level_alone() -> None:
+    routing = opened().route([case("小区门口路灯坏了一个星期没人修", city="宁波市")], now=NOW)[0]
+    best = routing.suggestions[0]
+    assert best.unit.code == ""
+    assert "宁波市" in best.unit.name
+    assert {one.unit.level for one in routing.suggestions} <= {"市", "区"}
+
+
+@pytest.mark.parametrize("name", ["海口", "海口市", "海南省海口市", None])
+def test_names_of_the_own_city(name: str | None) -> None:
+    routing = opened().route([case(STALL, city=name)], now=NOW)[0]
+    assert routing.suggestions[0].unit.code
+
+
+def test_a_transcript_without_content_asks() -> None:
+    routing = opened().route([case("喂喂听得到吗")], now=NOW)[0]
+    assert routing.disposition is Disposition.ASK
+    assert routing.missing == ("诉求内容",)
+
+
+def test_a_gas_leak_is_an_emergency() -> None:
+    routing = opened().route([case("秀英区海秀镇我家煤气泄漏了味道很大快来人")], now=NOW)[0]
+    assert routing.disposition is Disposition.EMERGENCY
+
+
+def test_a_district_matter_without_a_place_asks_for_it() -> None:
+    routing = opened().route([case("楼下的烧烤摊占道经营，油烟很大，希望城管来管")], now=NOW)[0]
+    assert routing.disposition is Disposition.ASK
+    assert any("地点" in missing for missing in routing.missing)
+
+
+def test_an_address_decides_the_place() -> None:
+    text = "楼下的烧烤摊占道经营，油烟很大，希望城管来管"
+    routing = opened().route([case(text, address={"district": "美兰区"})], now=NOW)[0]
+    assert "美兰区" in routing.suggestions[0].unit.region
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "樓下有人擺攤賣燒烤，油煙很大，龍華區金貿街道",  # traditional
+        "楼下有人摆摊卖烧烤😡😡油烟很大，龙华区金贸街道",  # emoji
+        "楼下有人摆摊卖烧烤，从１８点摆到２点，龙华区金贸街道",  # full width
+    ],
+)
+def test_unusual_writing_is_read(text: str) -> None:
+    routing = opened().route([case(text)], now=NOW)[0]
+    assert routing.suggestions[0].unit.function == "城管"
+
+
+def test_turns_are_read() -> None:
+    turns = (
+        Turn(speaker="agent", text="您好，请讲。"),
+        Turn(speaker="citizen", text=STALL),
+        Turn(speaker="agent", text="好的，已经记录。"),
+    )
+    routing = opened().route([Case(case_id="T", transcript=turns, address=Address(district="龙华区"))], now=NOW)[0]
+    assert routing.suggestions[0].unit.function == "城管"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [(" \n", ErrorKind.TRANSCRIPT_EMPTY), ("路" * (MAX_TRANSCRIPT_CHARS + 1), ErrorKind.TRANSCRIPT_TOO_LONG)],
+)
+def test_blank_and_endless_transcripts_are_refused(text: str, kind: ErrorKind) -> None:
+    with pytest.raises(DispatchError) as raised:
+        opened().route([case(text)])
+    assert raised.value.kind is kind
+    assert raised.value.field == "transcript"
+
+
+def test_the_longest_allowed_transcript_is_answered() -> None:
+    routing = opened().route([case("路灯坏了。" * (MAX_TRANSCRIPT_CHARS // 5))], now=NOW)[0]
+    assert routing.suggestions
+
+
+def test_the_model_view_holds_probabilities_in_order() -> None:
+    view = opened().route([case(STALL)], now=NOW)[0].model
+    for head in (view.function, view.category, view.level, view.kind):
+        values = [value for _, value in head]
+        assert values == sorted(values, reverse=True)
+        assert 0 < sum(values) <= 1 + 1e-6
+    assert len(view.function) == len(view.category) == 5
+    assert np.isclose(sum(value for _, value in view.level), 1, atol=1e-4)
+
+
+def test_no_cases_give_no_routings() -> None:
+    assert opened().route([]) == []
+
+
+def test_opening_loads_no_torch_http_or_sql() -> None:
+    code = (
+        "import sys; from dispatch_model.router import Router; Router.open();"
+        "bad = {'torch', 'transformers', 'datasets', 'fastapi', 'starlette', 'sqlalchemy', 'sqlite3'} & set(sys.modules);"
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
