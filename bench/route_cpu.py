@@ -104,7 +104,9 @@ def main() -> None:
     session = statistics.mean(first for first, _ in rounds)
     whole = statistics.mean(second[0] for _, second in rounds)
     wall = statistics.mean(second[1] for _, second in rounds)
-    line = f"session {session:.2f} ms · /route {whole:.2f} ms CPU · outside {1 - session / whole:.1%} · p50 {wall:.1f} ms"
+    line = (
+        f"session {session:.2f} ms · /route {whole:.2f} ms CPU · outside {1 - session / whole:.1%} · p50 {wall:.1f} ms"
+    )
     sys.stdout.write(line + "\n")
 
 

@@ -6,7 +6,7 @@ and `bundle.json`, which names the SHA-256 of each of the others. No pickles.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,10 @@ class Manifest(BaseModel):
     label_maps: str = Field(description="fingerprint of the label maps it was trained with")
     heads: dict[str, list[str]] = Field(description="head → labels in the order of its outputs")
     max_tokens: int = Field(ge=16, le=512)
-    blend: dict[str, float] = Field(description="head → weight of who should handle against who really did")
+    blend: dict[str, float] = Field(
+        description="head → weight, in practised cities, of who should handle a case against who in practice does"
+    )
+    practised: list[str] = Field(description="cities whose practice was learned; elsewhere only duty counts")
     beta: float = Field(ge=0, description="weight of the category → (function, level) prior")
     temperature: float = Field(gt=0, description="of the joint probability over (function, level)")
     thresholds: Thresholds
@@ -47,6 +50,15 @@ class Manifest(BaseModel):
     config: dict[str, Any] = Field(description="the resolved training configuration")
     metrics: dict[str, Any]
     sha256: dict[str, str]
+
+
+def blend_weights(manifest: Manifest, cities: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Per head `[cities, 1]`: how much duty counts against practice for a case of each city.
+
+    :param cities: full names, such as 海口市.
+    """
+    practised = np.array([[city in manifest.practised] for city in cities], dtype=bool).reshape(-1, 1)
+    return {head: np.where(practised, weight, 1.0).astype(np.float32) for head, weight in manifest.blend.items()}
 
 
 def sha256(path: Path) -> str:

@@ -198,11 +198,16 @@ class Suggestion(Frozen):
 
 
 class ModelView(Frozen):
-    """What the model alone says, before any rule: top five `[label, probability]` per head."""
+    """What the model alone says, before any rule: top five `[label, probability]` per head.
+
+    `function` and `level` follow the city's practice where it was learned; `duty_*` say who should lead.
+    """
 
     function: tuple[tuple[str, float], ...]
     level: tuple[tuple[str, float], ...]
     category: tuple[tuple[str, float], ...]
+    duty_function: tuple[tuple[str, float], ...] = ()
+    duty_level: tuple[tuple[str, float], ...] = ()
     kind: tuple[tuple[str, float], ...] = ()
     flags: tuple[tuple[str, float], ...] = ()
 

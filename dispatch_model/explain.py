@@ -13,7 +13,7 @@ from dispatch_model.city import City
 from dispatch_model.errors import ErrorKind
 from dispatch_model.gazetteer import Mention, Place
 from dispatch_model.labels import LabelMaps, label_folder
-from dispatch_model.lexicon import Hit, Lexicon, borders, learn, segmenter
+from dispatch_model.lexicon import Hit, Lexicon, borders_among, learn, segmenter
 from dispatch_model.table import Problems
 
 CUE_FILE = "cues.csv"
@@ -56,7 +56,7 @@ class Cues:
     def scan(self, text: str) -> tuple[Hit, ...]:
         """All cue words of `text`; one that starts inside another word ("电动车", "办公路段") is none."""
         hits = self._lexicon.scan(text.lower())
-        cuts = borders(text) if hits else frozenset()
+        cuts = borders_among(text, [hit.start for hit in hits])
         return tuple(hit for hit in hits if hit.start in cuts)
 
     def choose(

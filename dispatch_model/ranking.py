@@ -1,9 +1,9 @@
 """Logits and mask → ranked (function, level), exact.
 
 P(f,l) ∝ (Σ_c A(c,f,l) · p(c) · p(f) · p(l) · π(f,l|c)^β)^(1/T). The factors repeat one another's evidence,
-so their product is too sure of itself; T, fitted on validation, makes it a probability again. A forbidden triple has probability
-exactly 0 and no later step can bring it back. One matrix product per case; the matrix A·π^β is
-built once per mask.
+so their product is too sure of itself; T, fitted on validation, makes it a probability again. A
+forbidden triple has probability exactly 0 and no later step can bring it back. One matrix product per
+case; the matrix A·π^β is built once per mask.
 """
 
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dispatch_model import disposition
 from dispatch_model.access_list import AccessList
-from dispatch_model.bundle import Bundle
+from dispatch_model.bundle import Bundle, blend_weights
 from dispatch_model.cases import CHINA_TIME, Case, ModelView, Routing, Suggestion, Timing, Versions
 from dispatch_model.catalogue import Catalogue
 from dispatch_model.city import City, cities
@@ -96,7 +96,8 @@ class Router:
         predictions = self.encoder.predict([reading.model_text for reading in readings])
         share = 1.0 / max(1, len(cases))
         tokenize, infer = (read_ms + predictions.tokenize_ms) * share, predictions.infer_ms * share
-        functions, levels = predictions.blended(self.encoder.bundle.manifest.blend)
+        cities = [reading.city.name if reading.city else reading.case.city or "" for reading in readings]
+        functions, levels = predictions.blended(blend_weights(self.encoder.bundle.manifest, cities))
         return [
             self._answer(reading, predictions, row, functions[row], levels[row], (tokenize, infer))
             for row, reading in enumerate(readings)
@@ -161,6 +162,8 @@ class Router:
         return ModelView(
             function=_top(tuple(maps.functions), functions),
             level=_top(maps.levels, levels),
+            duty_function=_top(tuple(maps.functions), predictions.function[row]),
+            duty_level=_top(maps.levels, predictions.level[row]),
             category=_top(maps.leaves, predictions.category[row]),
             kind=_top(maps.kinds, predictions.kind[row]),
             flags=tuple((flag, round(p, 4)) for flag, p in flags),

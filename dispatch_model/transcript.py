@@ -103,7 +103,14 @@ def model_text(turns: Sequence[Turn]) -> str:
 
 def is_contentless(text: str) -> bool:
     """True for "喂喂听得到吗" and the like: only greetings, fillers, tags, digits and punctuation."""
-    return len(_EMPTY_WORDS.sub("", text)) < 2
+    left = end = 0
+    for match in _EMPTY_WORDS.finditer(text):
+        left += match.start() - end
+        end = match.end()
+        # Most texts are settled by their first words.
+        if left > 1:
+            return False
+    return left + len(text) - end < 2
 
 
 def check(case: Case) -> None:
@@ -117,13 +124,18 @@ def check(case: Case) -> None:
             field="transcript",
             value=texts[0],
         )
-    if not any(normalise(text) for text in texts):
+    if not any(_says_something(text) for text in texts):
         raise DispatchError(
             ErrorKind.TRANSCRIPT_EMPTY,
             f"工单 {case.case_id} 的 transcript 为空白；请填写通话转写或工单内容（1–{MAX_TRANSCRIPT_CHARS} 字）",
             field="transcript",
             value=texts[0] if texts else "",
         )
+
+
+def _says_something(text: str) -> bool:
+    """Whether anything is left of `text` once normalised; a letter or Chinese character always is."""
+    return any(map(str.isalpha, text)) or bool(normalise(text))
 
 
 def _is_dialogue(labels: list[re.Match[str]]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dispatch_model.bundle import MANIFEST, PARTS, Bundle, sha256, write_manifest
+from dispatch_model.bundle import MANIFEST, PARTS, Bundle, blend_weights, sha256, write_manifest
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
 
@@ -35,7 +35,13 @@ def fields(maps: LabelMaps) -> dict[str, Any]:
     return {
         **{"name": "tiny", "created": "2026-01-01", "git_commit": "abc", "training_data": "0", "config": {}},
         **{"label_maps": maps.fingerprint, "heads": {"kind": list(maps.kinds)}, "max_tokens": 64, "beta": 0.5},
-        **{"blend": {"function": 0.5, "level": 0.5}, "temperature": 1.0, "thresholds": {"urgent": 0.4}, "metrics": {}},
+        **{
+            "blend": {"function": 0.5, "level": 0.5},
+            "practised": [],
+            "temperature": 1.0,
+            "thresholds": {"urgent": 0.4},
+            "metrics": {},
+        },
     }
 
 
@@ -186,3 +192,12 @@ def test_an_incomplete_folder_is_not_sealed(tmp_path: Path, small_maps: LabelMap
 
 def test_a_folder_that_is_no_bundle_says_so(tmp_path: Path, small_maps: LabelMaps) -> None:
     assert "此文件夹不是模型包" in refused(tmp_path, small_maps).message
+
+
+def test_duty_alone_counts_where_no_practice_was_learned(tiny_bundle: Path) -> None:
+    manifest = Bundle.open(tiny_bundle).manifest.model_copy(
+        update={"practised": ["海口市"], "blend": {"function": 0.25, "level": 0.5}}
+    )
+    weights = blend_weights(manifest, ["海口市", "宁波市", ""])
+    assert weights["function"].ravel().tolist() == [0.25, 1.0, 1.0]
+    assert weights["level"].ravel().tolist() == [0.5, 1.0, 1.0]

@@ -54,7 +54,7 @@ def test_where_nothing_is_known_nothing_is_changed() -> None:
     nothing = np.full(len(LOGITS), MISSING)
     assert fit_mix(LOGITS, LOGITS, nothing) == Mix(1.0, 0.0)
     assert fit_flag_scale(LOGITS, np.full(LOGITS.shape, MISSING)) == (1.0, 0.0)
-    assert fit_blend(LOGITS, LOGITS, nothing, nothing) == 0.5
+    assert fit_blend(LOGITS, LOGITS, nothing) == 0.5
 
 
 def test_flags_are_scaled_and_shifted() -> None:
@@ -64,13 +64,13 @@ def test_flags_are_scaled_and_shifted() -> None:
     assert offset == pytest.approx(-1.0, abs=0.1)
 
 
-def test_the_blend_follows_the_truth_that_is_known() -> None:
+def test_duty_gets_no_weight_that_costs_practice() -> None:
     should, does = (np.log(np.array(rows)) for rows in ([[0.6, 0.4]] * 4, [[0.3, 0.7]] * 4))
-    first, second, unknown = (np.full(4, label) for label in (0, 1, MISSING))
-    assert fit_blend(should, does, first, unknown) > 2 / 3  # 0.6w + 0.3(1−w) > 0.5
-    assert fit_blend(should, does, unknown, second) < 2 / 3
+    second = np.full(4, 1)
+    weight = fit_blend(should, does, second)  # 0.4w + 0.7(1−w) > 0.5 while w < 2/3
+    assert weight == 0.65
 
 
-def test_of_equally_good_blends_the_most_even_wins() -> None:
+def test_duty_that_agrees_with_practice_gets_all_the_weight() -> None:
     alike = np.log(np.array([[0.9, 0.1]] * 4))
-    assert fit_blend(alike, alike, np.zeros(4, dtype=np.int64), np.zeros(4, dtype=np.int64)) == 0.5
+    assert fit_blend(alike, alike, np.zeros(4, dtype=np.int64)) == 1.0

@@ -32,7 +32,9 @@ def prior(likely: int) -> np.ndarray:
 
 
 def truth(function: int, level: int, rows: int = 4) -> dict[str, np.ndarray]:
-    return {"function": np.full(rows, function), "level": np.full(rows, level)}
+    unknown = np.full(rows, MISSING)
+    read = {"function": np.full(rows, function), "level": np.full(rows, level)}
+    return read | {"handler_function": unknown, "handler_level": unknown}
 
 
 def test_blended_is_the_weighted_sum_of_probabilities() -> None:
@@ -120,8 +122,10 @@ def test_choices_are_fields_of_a_manifest(maps: LabelMaps) -> None:
     answers |= {f"handler_{head}": answers[head] for head in EVEN} | {"flags": rng.random((rows, len(maps.flags)))}
     targets = {head: rng.integers(0, sizes[head.removeprefix("handler_")], rows) for head in answers if head != "flags"}
     targets["flags"] = rng.integers(0, 2, (rows, len(maps.flags)))
-    chosen = choices(answers, targets, np.zeros(tuple(sizes.values()), dtype=np.float32), maps)
-    assert chosen["blend"] == EVEN
+    chosen = choices(
+        answers, targets, np.zeros(tuple(sizes.values()), dtype=np.float32), maps, np.ones(rows, dtype=bool)
+    )
+    assert chosen["blend"] == {"function": 1.0, "level": 1.0}  # duty and practice agree here
     assert chosen["beta"] in BETAS
     assert 0 < chosen["temperature"] <= MAX_TEMPERATURE
     assert chosen["thresholds"].auto is None

@@ -18,7 +18,7 @@ from training.metrics import Score
 from training.prepare import Part
 from training.questions import model_outputs
 from training.scorecard import Evaluation, Row
-from training.targets import MISSING
+from training.targets import MISSING, taidi_membership
 
 BLEND = {"function": 0.0, "level": 0.0}  # the wire list is then what the handler heads say
 HEADS = ("category", "function", "level", "handler_function", "handler_level", "kind")
@@ -50,7 +50,7 @@ def judged(parts: dict[str, Part], maps: LabelMaps, *, right: bool = True) -> Ev
     part = parts["test"]
     given = evaluate.predict_all(Oracle(part, maps, right=right), part.texts, "test")
     return evaluate.compare(
-        {"test": model_outputs(given, BLEND, Ranker(), maps)},
+        {"test": model_outputs(given, BLEND, Ranker(), taidi_membership(maps), maps)},
         baseline_outputs(parts, maps),
         {"train": parts["train"], "test": part},
         maps,

@@ -88,11 +88,11 @@ def test_six_digits_count_beside_four(maps: LabelMaps) -> None:
     torch.testing.assert_close(six, four - leaf)
 
 
-def test_a_coarse_class_is_the_sum_of_its_set(maps: LabelMaps) -> None:
+def test_a_coarse_class_is_the_weighted_sum_of_its_leaves(maps: LabelMaps) -> None:
     answer = logits(maps, rows=1)
     members = torch.from_numpy(taidi_membership(maps)[list(TAIDI_CLASSES).index("交通运输")])
     value = loss(maps, weights(taidi=2.0), answer, targets(maps, rows=1, taidi_label=["交通运输"]))
-    torch.testing.assert_close(value, -2.0 * torch.log(torch.softmax(answer["category"], 1)[0][members].sum()))
+    torch.testing.assert_close(value, -2.0 * torch.log((torch.softmax(answer["category"], 1)[0] * members).sum()))
 
 
 def test_flags_are_scored_each_for_itself(maps: LabelMaps) -> None:

@@ -53,9 +53,9 @@ def test_writers_racing_on_one_case_id_store_one_row(tmp_path: Path) -> None:
 
 def test_the_database_is_durable(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "dispatch.db")
-    with store._writer.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    with store._transaction() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     store.close()
 
 

@@ -38,7 +38,9 @@ def test_cells_of_one_unit_count_together() -> None:
     found = reading("龙华区金贸街道门口摆摊")
     table = ranked({"城管": 0.5, "属地政府": 0.4, "公安": 0.1}, {"镇街": 1.0}, "030701")
     probabilities = {"城管": 0.5, "属地政府": 0.4, "公安": 0.1}
-    suggestions = router().rules.suggest(found, table, "投诉", dict.fromkeys(router().maps.functions, 0.0) | probabilities)
+    suggestions = router().rules.suggest(
+        found, table, "投诉", dict.fromkeys(router().maps.functions, 0.0) | probabilities
+    )
     street = suggestions[0]
     assert "金贸街道" in street.unit.name
     assert street.probability > 0.89

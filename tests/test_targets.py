@@ -89,3 +89,12 @@ def test_every_coarse_class_is_a_set_of_existing_categories(maps: LabelMaps) -> 
     assert all(prefix in maps.categories for prefixes in TAIDI_CLASSES.values() for prefix in prefixes)
     assert members[list(TAIDI_CLASSES).index("交通运输"), maps.leaves.index("050204")]
     assert not members[list(TAIDI_CLASSES).index("交通运输"), maps.leaves.index("080508")]
+
+
+def test_rows_that_know_class_and_category_refine_the_sets(maps: LabelMaps) -> None:
+    leaf, right = maps.leaves.index("050204"), list(TAIDI_CLASSES).index("城乡建设")
+    before = taidi_membership(maps)[right, leaf]
+    rows = {"taidi": np.full(9, right), "parent": np.full(9, parent_membership(maps)[0].index("0502"))}
+    refined = taidi_membership(maps, rows)
+    assert refined[right, leaf] > max(0.9, before)
+    assert refined.sum(axis=0) == pytest.approx(np.ones(len(maps.leaves)), abs=1e-5)

@@ -20,30 +20,38 @@ LEAST_PRECISION = 0.5
 BETAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 
 
-def blended(outputs: Arrays, blend: Mapping[str, float], head: str) -> NDArray[Any]:
+Blend = Mapping[str, float | NDArray[Any]]  # head → one weight, or `[rows, 1]`
+
+
+def blended(outputs: Arrays, blend: Blend, head: str) -> NDArray[Any]:
     """log(w·P(should) + (1−w)·P(does)), `[rows, labels]`."""
     w = blend[head]
     mixed = w * np.exp(outputs[head]) + (1 - w) * np.exp(outputs[f"handler_{head}"])
     return np.asarray(np.log(mixed + 1e-12))
 
 
-def best_beta(
-    outputs: Arrays,
-    targets: Targets,
-    prior: NDArray[np.float32],
-    blend: Mapping[str, float],
-) -> float:
-    """The weight of the category prior at which most read cases have function and level both right.
+def _routes(targets: Targets, levels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and their (function, level) cells under both truths, read and handled, one after the other."""
+    rows, cells = [], []
+    for prefix in ("", "handler_"):
+        function, level = targets[f"{prefix}function"], targets[f"{prefix}level"]
+        known = np.flatnonzero((function != MISSING) & (level != MISSING))
+        rows.append(known)
+        cells.append(function[known] * levels + level[known])
+    return np.concatenate(rows), np.concatenate(cells)
 
-    The smallest of equally good ones; 0 where no case was read.
+
+def best_beta(outputs: Arrays, targets: Targets, prior: NDArray[np.float32], blend: Blend) -> float:
+    """The weight of the category prior at which most cases have function and level both right, under either truth.
+
+    The smallest of equally good ones; 0 where no truth is known.
     """
-    known = np.flatnonzero((targets["function"] != MISSING) & (targets["level"] != MISSING))
+    known, truth = _routes(targets, prior.shape[2])
     if not len(known):
         return BETAS[0]
     function, level = (blended(outputs, blend, head)[known] for head in ("function", "level"))
     mask = np.ones(prior.shape, dtype=bool)
     mask.flags.writeable = False
-    truth = targets["function"][known] * prior.shape[2] + targets["level"][known]
 
     def right(beta: float) -> float:
         tables = Ranker(prior, beta).tables(outputs["category"][known], function, level, mask)
@@ -53,19 +61,18 @@ def best_beta(
 
 
 def joint_temperature(
-    outputs: Arrays, targets: Targets, prior: NDArray[np.float32], blend: Mapping[str, float], beta: float
+    outputs: Arrays, targets: Targets, prior: NDArray[np.float32], blend: Blend, beta: float
 ) -> float:
-    """The temperature of the joint table at which the read (function, level) pairs are most likely.
+    """The temperature of the joint table at which the (function, level) pairs of both truths are most likely.
 
-    1 where no case was read; at most `MAX_TEMPERATURE`.
+    1 where no truth is known; at most `MAX_TEMPERATURE`.
     """
-    known = np.flatnonzero((targets["function"] != MISSING) & (targets["level"] != MISSING))
+    known, truth = _routes(targets, prior.shape[2])
     if not len(known):
         return 1.0
     function, level = (blended(outputs, blend, head)[known] for head in ("function", "level"))
     mask = np.ones(prior.shape, dtype=bool)
     tables = Ranker(prior, beta).tables(outputs["category"][known], function, level, mask).reshape(len(known), -1)
-    truth = targets["function"][known] * prior.shape[2] + targets["level"][known]
     logits = np.log(np.maximum(tables, 1e-30))
     answer = minimize_scalar(
         lambda t: negative_log_likelihood(logits / t, truth), bounds=(0.5, MAX_TEMPERATURE), method="bounded"
@@ -93,19 +100,25 @@ def flag_threshold(probability: NDArray[Any], truth: NDArray[np.int64]) -> tuple
     return best[1], f"验证集 F1 最大：精确率 {best[2]:.2f}，召回率 {best[3]:.2f}，{counts}"
 
 
-def choices(outputs: Arrays, targets: Targets, prior: NDArray[np.float32], maps: LabelMaps) -> dict[str, Any]:
-    """Blend, β and thresholds, as fields of a bundle's manifest."""
+def choices(
+    outputs: Arrays, targets: Targets, prior: NDArray[np.float32], maps: LabelMaps, practised: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Blend, β, temperature and thresholds, as fields of a bundle's manifest.
+
+    :param practised: `[rows]` whether the row is of a city whose practice was learned.
+    """
     blend = {
-        head: fit_blend(outputs[head], outputs[f"handler_{head}"], targets[head], targets[f"handler_{head}"])
+        head: fit_blend(outputs[head], outputs[f"handler_{head}"], targets[f"handler_{head}"])
         for head in ("function", "level")
     }
-    beta = best_beta(outputs, targets, prior, blend)
+    weights: Blend = {head: np.where(practised[:, None], weight, 1.0) for head, weight in blend.items()}
+    beta = best_beta(outputs, targets, prior, weights)
     flags, bounds = {}, {}
     for index, flag in enumerate(maps.flags):
         if flag in FLAGS_ASKED:
             flags[flag], bounds[flag] = flag_threshold(outputs["flags"][:, index], targets["flags"][:, index])
     bounds["auto"] = "未设定：首版不自动派发"
-    temperature = joint_temperature(outputs, targets, prior, blend, beta)
+    temperature = joint_temperature(outputs, targets, prior, weights, beta)
     return {
         "blend": blend,
         "beta": beta,

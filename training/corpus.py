@@ -101,6 +101,16 @@ def _reading(label: dict[str, str] | None) -> dict[str, Any]:
     return {**{key: label[key] for key in ("category", "function", "level", "kind")}, "flags": flags}
 
 
+def read_labels(folder: Path) -> dict[str, dict[str, str]]:
+    """Category, function, level, kind and flags by case id: `labels.csv`, and the readings of this project.
+
+    `training/read_labels.csv` holds further train cases read under the same guide (docs/data-card.md); where
+    both know a case, `labels.csv` counts.
+    """
+    own = read_csv(Path(__file__).with_name("read_labels.csv"))
+    return {row["id"]: row for row in [*own, *read_csv(folder / "labels.csv")]}
+
+
 def load_corpus(folder: Path) -> Dataset:
     """Every case that carries a label and chases no older order, one row each.
 
@@ -109,7 +119,7 @@ def load_corpus(folder: Path) -> Dataset:
     """
     cases = list(read_cases(folder / "cases.jsonl.gz"))
     units = {(row["source"], row["unit"]): row for row in read_csv(folder / "units.csv")}
-    labels = {row["id"]: row for row in read_csv(folder / "labels.csv")}
+    labels = read_labels(folder)
     rows = []
     for case in cases:
         if case.get("followup") or case["split"] == "drop":
@@ -130,7 +140,7 @@ def load_dialogues(folder: Path) -> Dataset:
 
     :param folder: holds `dialogues.jsonl` and `labels.csv`.
     """
-    labels = {row["id"]: row for row in read_csv(folder / "labels.csv")}
+    labels = read_labels(folder)
     rows = []
     for line in _existing(folder / "dialogues.jsonl").read_text(encoding="utf-8").splitlines():
         call = json.loads(line)

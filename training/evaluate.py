@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+from dispatch_model.bundle import blend_weights
 from dispatch_model.encoder import HEADS, Encoder, Floats, Predictions
 from dispatch_model.labels import LabelMaps
 from dispatch_model.ranking import Ranker
@@ -30,7 +31,7 @@ from training.prepare import Part, load_parts
 from training.questions import MIN_SLICE, Question, model_outputs, questions, slices
 from training.report import write_report
 from training.scorecard import Evaluation, Figures, FunctionFigure, Row
-from training.targets import MISSING
+from training.targets import MISSING, taidi_membership
 
 CHUNK = 64
 JUDGED = ("test", "validation", "calls")
@@ -189,9 +190,16 @@ def evaluate(bundle: Path | None, config: TrainingConfig, out: Path, *, console:
     encoder = Encoder.open(bundle)
     manifest = encoder.bundle.manifest
     parts = load_parts(config, maps)
+    taidi = taidi_membership(maps, parts["train"].targets)
     ranker = Ranker(encoder.bundle.log_prior, manifest.beta, temperature=manifest.temperature)
     answers = {
-        name: model_outputs(predict_all(encoder, parts[name].texts, name), manifest.blend, ranker, maps)
+        name: model_outputs(
+            predict_all(encoder, parts[name].texts, name),
+            blend_weights(manifest, parts[name].rows["city"]),
+            ranker,
+            taidi,
+            maps,
+        )
         for name in JUDGED
         if name in parts
     }

@@ -166,6 +166,12 @@ def _git_commit() -> str:
     return answer.stdout.strip() or "unknown"
 
 
+def practised_cities(part: Part) -> list[str]:
+    """Cities of the rows that tell who handled them, by name."""
+    told = zip(part.rows["city"], part.rows["handler_function"], strict=True)
+    return sorted({city for city, handler in told if handler and city})
+
+
 def data_fingerprint(part: Part) -> str:
     """First 16 hex digits of the SHA-256 over ids and labels of the training rows."""
     digest = hashlib.sha256()
@@ -208,6 +214,7 @@ def export(run: Path, out: Path, name: str = "haikou") -> Manifest:
         whole, small = work.write_graph(calibration, folder)
         outputs = work.run_onnx(small)
         parity = _parity(work, deep, calibration, work.run_onnx(whole), outputs)
+        practised = practised_cities(parts["train"])
         prior = log_prior(parts["train"].targets, maps)
         write_tables(folder / "tables.npz", work.wide.vocabulary, prior)
         work.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
@@ -218,7 +225,8 @@ def export(run: Path, out: Path, name: str = "haikou") -> Manifest:
             "label_maps": maps.fingerprint,
             "heads": head_labels(maps),
             "max_tokens": config.encoder.max_tokens,
-            **choices(outputs, work.targets, prior, maps),
+            **choices(outputs, work.targets, prior, maps, np.isin(parts["validation"].rows["city"], practised)),
+            "practised": practised,
             "training_data": data_fingerprint(parts["train"]),
             "config": json.loads(config.model_dump_json()),
             "metrics": {"parity": [asdict(row) for row in parity], "mix": _mixes(calibration)},

@@ -13,12 +13,12 @@ from training.targets import MISSING, Targets, parent_membership, taidi_membersh
 
 
 def _set_loss(log_leaf: Tensor, members: Tensor, target: Tensor) -> Tensor:
-    """−log of the summed probability of the leaves in each row's set, averaged over known rows."""
+    """−log Σ P(leaf)·members[target, leaf], averaged over known rows; `members` are weights in 0–1."""
     known = target != MISSING
     if not known.any():
         return log_leaf.sum() * 0
-    inside = members[target[known]]
-    return -torch.logsumexp(log_leaf[known].masked_fill(~inside, -1e4), dim=1).mean()
+    weight = members[target[known]].float().clamp_min(1e-30).log()
+    return -torch.logsumexp(log_leaf[known] + weight, dim=1).mean()
 
 
 def _log_frequency(target: NDArray[np.int64], labels: int) -> Tensor:
@@ -54,7 +54,7 @@ class MultiTaskLoss(nn.Module):
         self.weights = weights
         self.smoothing = label_smoothing
         self.register_buffer("parents", torch.from_numpy(parent_membership(maps)[1]), persistent=False)
-        self.register_buffer("taidi", torch.from_numpy(taidi_membership(maps)), persistent=False)
+        self.register_buffer("taidi", torch.from_numpy(taidi_membership(maps, targets)), persistent=False)
 
     def _choice(self, logits: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:
         if not (target != MISSING).any():

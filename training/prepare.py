@@ -64,6 +64,11 @@ def load_parts(config: TrainingConfig, maps: LabelMaps) -> dict[str, Part]:
             if split == "train" and name.removesuffix("#call") not in validation_ids
         ]
         held_out = [i for i, split in enumerate(calls["split"]) if split == "test"]
+        # the case a held-out call was written from tells its answer
+        told = {calls["id"][i].removesuffix("#call") for i in held_out}
+        for name in ("train", "validation"):
+            kept = [i for i, case in enumerate(splits[name]["id"]) if case not in told]
+            splits[name] = splits[name].select(kept)
         splits["train"] = concatenate_datasets([splits["train"], calls.select(training)])
         splits["calls"] = calls.select(held_out)
     return {name: part_of(rows, maps) for name, rows in splits.items()}

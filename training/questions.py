@@ -12,7 +12,7 @@ from dispatch_model.ranking import Ranker
 from training.baseline import Outputs
 from training.metrics import Floats
 from training.prepare import Part
-from training.targets import MISSING, parent_membership, taidi_membership
+from training.targets import MISSING, parent_membership
 
 TERRITORY = "属地"  # org_type of town, street and district governments, which take what nobody else does
 TINY = 1e-12
@@ -39,10 +39,13 @@ class Question:
     rival: Floats
 
 
-def model_outputs(predictions: Predictions, blend: Mapping[str, float], ranker: Ranker, maps: LabelMaps) -> Outputs:
+def model_outputs(
+    predictions: Predictions, blend: Mapping[str, float | Floats], ranker: Ranker, taidi: Floats, maps: LabelMaps
+) -> Outputs:
     """The bundle's answers under the baseline's head names, coarser categories as sums of leaves.
 
-    `wire_*` are the blended lists; `ranked` is `[rows, functions · levels]` as the service ranks them
+    `taidi` is `[7, leaves]` P(class | leaf), see `taidi_membership`. `wire_*` are the blended lists;
+    `ranked` is `[rows, functions · levels]` as the service ranks them
     where no access list forbids anything.
     """
     function, level = predictions.blended(blend)
@@ -57,11 +60,11 @@ def model_outputs(predictions: Predictions, blend: Mapping[str, float], ranker: 
         "flags": predictions.flags,
         "category": predictions.category,
         "parent": _sums(predictions.category, parent_membership(maps)[1]),
-        "taidi": _sums(predictions.category, taidi_membership(maps)),
+        "taidi": _sums(predictions.category, taidi),
     }
 
 
-def _sums(log_leaves: Floats, members: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _sums(log_leaves: Floats, members: NDArray[np.bool_] | Floats) -> NDArray[np.float32]:
     sums: NDArray[np.float32] = np.log(np.exp(log_leaves) @ members.T.astype(np.float32) + TINY)
     return sums
 

@@ -26,9 +26,23 @@ TAIDI_CLASSES: Mapping[str, tuple[str, ...]] = {
 Targets = dict[str, NDArray[np.int64]]
 
 
-def taidi_membership(maps: LabelMaps) -> NDArray[np.bool_]:
-    """`[7, leaves]`: which leaf categories belong to each Taidi class, classes in `TAIDI_CLASSES` order."""
-    return np.array([[leaf.startswith(prefixes) for leaf in maps.leaves] for prefixes in TAIDI_CLASSES.values()])
+def taidi_membership(maps: LabelMaps, targets: "Targets | None" = None) -> NDArray[np.float32]:
+    """`[7, leaves]` P(Taidi class | leaf category), classes in `TAIDI_CLASSES` order; each leaf sums to 1.
+
+    The sets alone say which classes a leaf may be in, all alike; rows of `targets` that know both, class
+    and category, refine this per four digits (each class keeps the weight of one row).
+    """
+    sets = [[leaf.startswith(prefixes) for leaf in maps.leaves] for prefixes in TAIDI_CLASSES.values()]
+    weight = np.array(sets, dtype=np.float32)
+    weight[:, weight.sum(axis=0) == 0] = 1.0  # a leaf in no set says nothing about the class
+    weight /= weight.sum(axis=0)
+    if targets is not None:
+        parents, members = parent_membership(maps)
+        counts = np.zeros((len(TAIDI_CLASSES), len(parents)), dtype=np.float32)
+        known = (targets["taidi"] != MISSING) & (targets["parent"] != MISSING)
+        np.add.at(counts, (targets["taidi"][known], targets["parent"][known]), 1.0)
+        weight += counts[:, members.argmax(axis=0)]
+    return np.asarray(weight / weight.sum(axis=0), dtype=np.float32)
 
 
 def parent_membership(maps: LabelMaps) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
