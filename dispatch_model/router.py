@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from dispatch_model import disposition
 from dispatch_model.access_list import AccessList
 from dispatch_model.bundle import Bundle, blend_weights
-from dispatch_model.cases import CHINA_TIME, Case, ModelView, Routing, Suggestion, Timing, Versions
+from dispatch_model.cases import (
+    CHINA_TIME,
+    Case,
+    Disposition,
+    ModelView,
+    Reason,
+    Routing,
+    Suggestion,
+    Timing,
+    Versions,
+)
 from dispatch_model.catalogue import Catalogue
 from dispatch_model.city import City, cities
 from dispatch_model.disposition import Candidate
@@ -30,6 +40,7 @@ from dispatch_model.suggestions import Rulebook
 from dispatch_model.triggers import Triggers
 
 TOP = 5
+SURE_OF_DUTY = 0.6  # from here on a different duty is worth a line to the operator
 DISTRICT = 2  # number of levels, from the top, that no access list restricts
 
 Floats = NDArray[np.floating]
@@ -51,6 +62,8 @@ class Router:
             Cues.load(maps),
         )
         self.triggers = Triggers.load(configs / "triggers.csv")
+        # What is declined and asked for depends on the city; danger is the same everywhere.
+        self._emergencies = Triggers(row for row in self.triggers.rows if row.disposition is Disposition.EMERGENCY)
         bundle = encoder.bundle
         manifest = bundle.manifest
         self.ranker = Ranker(bundle.log_prior, manifest.beta, self.rules.catalogue.binding, manifest.temperature)
@@ -132,7 +145,7 @@ class Router:
             kind=view.kind[0][0],
             suggestions=suggestions,
             missing=outcome.missing,
-            reasons=outcome.reasons,
+            reasons=(*outcome.reasons, *_duty_note(suggestions, view)),
             model=view,
             versions=self.versions,
             timing_ms=Timing(
@@ -148,9 +161,9 @@ class Router:
         return disposition.decide(
             flags,
             [Candidate(s.unit.function, s.unit.level, s.probability) for s in suggestions],
-            place_known=len(reading.place.path) > 1,
+            place_known=reading.city is None or len(reading.place.path) > 1,
             text=reading.text,
-            triggers=self.triggers,
+            triggers=self.triggers if reading.city else self._emergencies,
             thresholds=self.encoder.bundle.manifest.thresholds,
             contentless=reading.contentless,
         )
@@ -168,6 +181,15 @@ class Router:
             kind=_top(maps.kinds, predictions.kind[row]),
             flags=tuple((flag, round(p, 4)) for flag, p in flags),
         )
+
+
+def _duty_note(suggestions: Sequence[Suggestion], view: ModelView) -> tuple[Reason, ...]:
+    """Says so when practice and duty point to different functions."""
+    function, probability = view.duty_function[0]
+    if not suggestions or suggestions[0].unit.function == function or probability < SURE_OF_DUTY:
+        return ()
+    told = f"按职责更像由{function}·{view.duty_level[0][0]}主办（{probability:.2f}），以往同类多由首选单位办理；请留意"
+    return (Reason(source="model", text=told),)
 
 
 def _top(labels: Sequence[str], log_probability: Floats) -> tuple[tuple[str, float], ...]:

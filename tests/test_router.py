@@ -8,7 +8,7 @@ import pytest
 
 from dispatch_model.cases import MAX_TRANSCRIPT_CHARS, Address, Case, Disposition, Turn
 from dispatch_model.errors import DispatchError, ErrorKind
-from dispatch_model.router import Router
+from dispatch_model.router import Router, _duty_note
 
 NOW = datetime(2026, 5, 6, 2, tzinfo=UTC)
 STALL = "龙华区金贸街道某小区门口天天有流动摊贩占道摆摊卖烧烤，油烟很大，希望来人管一管"
@@ -165,3 +165,19 @@ def test_opening_loads_no_torch_http_or_sql() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_another_city_is_not_told_what_haikou_declines_but_danger_is_danger() -> None:
+    text = "家里煤气泄漏了，味道很大，快来人"
+    assert opened().route([case(text, city="宁波市")], now=NOW)[0].disposition is Disposition.EMERGENCY
+    asked = opened().route([case("小区的路灯坏了一个星期没人修", city="宁波市")], now=NOW)[0]
+    assert not any("地点" in missing for missing in asked.missing)
+
+
+def test_where_duty_and_practice_differ_the_operator_is_told() -> None:
+    router = opened()
+    view = router.route([case(STALL)], now=NOW)[0]
+    other = next(name for name in router.maps.functions if name != view.suggestions[0].unit.function)
+    model = view.model.model_copy(update={"duty_function": ((other, 0.9),)})
+    assert other in _duty_note(view.suggestions, model)[0].text
+    assert _duty_note(view.suggestions, model.model_copy(update={"duty_function": ((other, 0.3),)})) == ()
