@@ -34,13 +34,11 @@ class Engine:
         self._router = router
         self._store = store
         self._mask = mask
-        self._inference = ThreadPoolExecutor(threads, "infer")
-        self._writer = ThreadPoolExecutor(1, "store")
+        self._threads = ThreadPoolExecutor(threads, "route")
 
     def close(self) -> None:
         """Finish what is under way, then stop the threads."""
-        self._inference.shutdown()
-        self._writer.shutdown()
+        self._threads.shutdown()
 
     async def ping(self) -> None:
         """Raise STORE_UNAVAILABLE when the store cannot be read."""
@@ -56,10 +54,13 @@ class Engine:
     async def answer_each(self, cases: Sequence[Case]) -> list[str | DispatchError]:
         """One reply or error per case, in order; all new answers are written in one transaction."""
         loop = asyncio.get_running_loop()
-        drafts = await loop.run_in_executor(self._inference, self._draft_each, cases, perf_counter())
+        return await loop.run_in_executor(self._threads, self._answer_each, cases, perf_counter())
+
+    def _answer_each(self, cases: Sequence[Case], submitted: float) -> list[str | DispatchError]:
+        drafts = self._draft_each(cases, submitted)
         new = [draft.record for draft in drafts if isinstance(draft, Draft) and not draft.replayed]
         started = perf_counter()
-        stored = await loop.run_in_executor(self._writer, self._store.save, new) if new else {}
+        stored = self._store.save(new) if new else {}
         spent = _milliseconds(started)
         return [draft if isinstance(draft, DispatchError) else _reply(draft, stored, spent) for draft in drafts]
 
