@@ -7,6 +7,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Annotated, Any, Literal
+from unicodedata import normalize
 
 from pydantic import (
     AfterValidator,
@@ -132,7 +133,10 @@ class Case(Frozen):
         description=f"通话转写：一段文字，或按轮次的对话；合计至多 {MAX_TRANSCRIPT_CHARS} 字"
     )
     city: Annotated[
-        Annotated[str, Field(max_length=64), AfterValidator(_whole_characters)] | None,
+        Annotated[
+            str, Field(max_length=64), AfterValidator(lambda name: normalize("NFKC", _whole_characters(name)).strip())
+        ]
+        | None,
         BeforeValidator(_blank_is_absent),
     ] = Field(default=None, description="城市，缺省为服务配置的城市", examples=["海口市"])
     address: Annotated[

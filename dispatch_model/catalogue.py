@@ -80,19 +80,16 @@ class Catalogue:
         return ()
 
     def row_for(self, category: str, function: str | None = None) -> CatalogueRow | None:
-        """The row that decides `category`; with `function`, the most specific row it leads."""
-        if function is None:
-            return next(iter(self.rows_for(category)), None)
-        prefixes = [category[:length] for length in _PREFIX_LENGTHS]
-        listed = (row for prefix in prefixes for row in self._groups.get(prefix, ()))
-        return next((row for row in listed if row.lead_function == function), None)
+        """The one row that speaks for `category`: of those that decide, the one `function` leads, else the first."""
+        rows = self.rows_for(category)
+        return next((row for row in rows if row.lead_function == function), None) or next(iter(rows), None)
 
     def due_at(self, category: str, kind: str, received_at: datetime, function: str | None = None) -> datetime | None:
         """End of the last working day allowed, in China time; None when the catalogue sets no deadline.
 
         :param received_at: a time without zone is taken as China time.
         """
-        row = (self.row_for(category, function) if function else None) or self.row_for(category)
+        row = self.row_for(category, function)
         days = row.days.get(kind) if row else None
         return None if days is None else _after_working_days(received_at, days)
 
@@ -109,13 +106,17 @@ class Catalogue:
 def _after_working_days(received_at: datetime, days: int) -> datetime:
     """Closing time of the `days`-th working day after the day of receipt; 0 is that day itself."""
     local = received_at.replace(tzinfo=CHINA) if received_at.tzinfo is None else received_at.astimezone(CHINA)
-    day = local.date()
+    return datetime.combine(_last_working_day(local.date(), days), CLOSING_TIME, CHINA)
+
+
+@lru_cache(maxsize=4096)
+def _last_working_day(day: date, days: int) -> date:
     while days == 0 and not is_working_day(day):
         day += timedelta(days=1)
     while days > 0:
         day += timedelta(days=1)
         days -= is_working_day(day)
-    return datetime.combine(day, CLOSING_TIME, CHINA)
+    return day
 
 
 @lru_cache(maxsize=4096)

@@ -19,6 +19,7 @@ SHOWN_OTHERS = 3
 class Resolution:
     """The unit found for (function, level, place); `note` says in Chinese when it is not the plain answer.
 
+    :param lacks: what must be known of the place before a unit can be found.
     :param others: further units with the same function, level and region; a caller who knows which one the
         citizen named (an operator, a bus company) may prefer it.
     """
@@ -26,6 +27,7 @@ class Resolution:
     unit: Unit | None
     note: str = ""
     others: tuple[Unit, ...] = ()
+    lacks: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +55,12 @@ class City:
 
     def ancestors(self, code: str) -> tuple[Region, ...]:
         """The region `code` itself, then its parents up to the city."""
-        if code not in self.regions:
+        chain = self._chains.get(code)
+        if chain is None:
             told = f"{self.name}没有代码为“{code}”的区域，请查 {self.slug}/regions.csv"
             message = told + table.hint(code, self.regions)
             raise DispatchError(ErrorKind.INVALID_LABEL_MAP, message, field="region", value=code)
-        chain = [self.regions[code]]
-        while chain[-1].parent is not None:
-            chain.append(self.regions[chain[-1].parent])
-        return tuple(chain)
+        return chain
 
     def region_path(self, code: str) -> str:
         """Names from the city down to `code`, like 海口市/龙华区/金贸街道."""
@@ -76,7 +76,8 @@ class City:
         place = self._place_at(level, region_code or self.root.code)
         if place is None:
             where = self.region_path(region_code or self.root.code)
-            return Resolution(None, f"地点只到“{where}”，不足以确定{level}，请补充所在{level}")
+            told = f"地点只到“{where}”，不足以确定{level}，请补充所在{level}"
+            return Resolution(None, told, lacks=f"事发地点所在的{level}")
         units = self._by_duty.get((function, place.level, place.code), ())
         if function == NO_COMMON_UNIT:
             return Resolution(None, "“其他”类事项没有统一的承办单位，请人工指定或告知渠道", units)
@@ -121,6 +122,17 @@ class City:
         kind = "村民委员会" if community.name.endswith("村") else "居民委员会"
         code = f"{community.code}-{GOVERNMENT}"
         return Unit(code, community.name + kind, GOVERNMENT, community.level, community.code)
+
+    @cached_property
+    def _chains(self) -> Mapping[str, tuple[Region, ...]]:
+        """Each region with its ancestors."""
+        found: dict[str, tuple[Region, ...]] = {}
+        for code, region in self.regions.items():
+            chain = [region]
+            while chain[-1].parent is not None:
+                chain.append(self.regions[chain[-1].parent])
+            found[code] = tuple(chain)
+        return found
 
     @cached_property
     def _by_duty(self) -> Mapping[tuple[str, str, str], tuple[Unit, ...]]:

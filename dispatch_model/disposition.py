@@ -33,11 +33,17 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the decision needs to know of one ranked suggestion."""
+    """What the decision needs to know of one ranked suggestion.
+
+    :param named: the directory has a unit for it.
+    :param lacks: what must be known before a unit can be named; '' also for a city without a directory.
+    """
 
     function: str
     level: str
     probability: float
+    named: bool = True
+    lacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,13 @@ def decide(
     :param flags: calibrated probability of each model flag.
     :param candidates: suggestions, best first; may be empty.
     :param text: the masked transcript, in which the spans of the reasons count.
-    :param contentless: the transcript holds only greetings and fillers.
+    :param contentless: the transcript holds only greetings and fillers, of which the model's flags mean nothing.
     """
     fired = triggers.fire(text)
+    flags = {} if contentless else flags
     return (
         _emergency(flags, fired, thresholds)
-        or _decline(flags, fired, thresholds)
+        or (None if contentless else _decline(flags, fired, thresholds))
         or _ask(flags, fired, candidates, place_known, contentless, thresholds)
         or _consult(candidates, thresholds)
         or _clear(candidates, thresholds)
@@ -133,6 +140,8 @@ def _ask(
         missing.append(CONTENT)
     elif candidates[0].level != LEVELS[0] and not place_known:
         missing.append(PLACE)
+    elif candidates[0].lacks:
+        missing.append(candidates[0].lacks)
     if not missing:
         return None
     told = found[0].trigger.text if found else "信息不足，无法确定承办单位"
@@ -157,6 +166,6 @@ def _consult(candidates: Sequence[Candidate], thresholds: Thresholds) -> Outcome
 
 def _clear(candidates: Sequence[Candidate], thresholds: Thresholds) -> Outcome:
     best = candidates[0]
-    if thresholds.auto is not None and best.probability >= thresholds.auto:
+    if thresholds.auto is not None and best.named and best.probability >= thresholds.auto:
         return Outcome(Disposition.AUTO, f"首选单位概率 {best.probability:.0%}，达到自动派发门槛 {thresholds.auto:.0%}")
     return Outcome(Disposition.SUGGEST, f"首选{best.function}·{best.level}（{best.probability:.0%}），供坐席确认")

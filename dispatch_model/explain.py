@@ -80,7 +80,7 @@ def reasons(
     probability: float,
     cues: Sequence[Hit] = (),
     place: Place,
-    city: City,
+    city: City | None,
     verdict: Verdict | None = None,
     catalogue_row: CatalogueRow | None = None,
     kind: str | None = None,
@@ -90,13 +90,13 @@ def reasons(
     """All grounds for one suggestion: model, place, access list, catalogue.
 
     :param probability: what the model gives `function`.
+    :param city: the directory `place` was found in; None when the case is of a city we do not know.
     :param moved: (from, to) level names where the access list lifted the matter to a higher level.
     :param unit_code: the suggested unit; told when the citizen named it.
     """
     return (
         _model(function, probability, cues),
-        *_place(place, city),
-        *_named_unit(place, city, unit_code),
+        *(_where_it_is(place, city, unit_code) if city else ()),
         *_access(verdict, moved),
         *_catalogue(catalogue_row, function, kind),
     )
@@ -107,6 +107,10 @@ def _model(function: str, probability: float, cues: Sequence[Hit]) -> Reason:
     doubt = "，把握不大" if probability < _UNSURE else ""
     said = f"{words}指向{function}" if words else f"按全文判断由{function}主办"
     return Reason(source="model", text=f"{said}（模型 {probability:.2f}{doubt}）", spans=_spans(cues))
+
+
+def _where_it_is(place: Place, city: City, unit_code: str | None) -> tuple[Reason, ...]:
+    return (*_place(place, city), *_named_unit(place, city, unit_code))
 
 
 def _place(place: Place, city: City) -> Iterable[Reason]:

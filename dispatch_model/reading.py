@@ -18,6 +18,7 @@ class Reading:
 
     :param text: the whole transcript, normalised and masked; spans in reasons count in it.
     :param model_text: what the encoder reads of it.
+    :param city_name: full name of the own city; of another, what the case says, masked.
     :param city: the directory to resolve units in; None when the case names a city we do not know.
     :param received_at: with zone; a time without one is taken as China time.
     """
@@ -26,6 +27,7 @@ class Reading:
     text: str
     model_text: str
     contentless: bool
+    city_name: str
     city: City | None
     place: Place
     cues: Sequence[Hit]
@@ -37,8 +39,7 @@ def read(case: Case, *, city: City | None, gazetteer: Gazetteer, cues: Cues, now
 
     :raises DispatchError: TRANSCRIPT_EMPTY or TRANSCRIPT_TOO_LONG, see `transcript.check`.
     """
-    transcript.check(case)
-    turns = transcript.parse(case.transcript)
+    turns = transcript.check(case)
     text = privacy.mask(transcript.as_text(turns)).text
     said = text if len(turns) == 1 else privacy.mask(transcript.model_text(turns)).text
     received = case.received_at or now
@@ -46,7 +47,8 @@ def read(case: Case, *, city: City | None, gazetteer: Gazetteer, cues: Cues, now
         case=case,
         text=text,
         model_text=said,
-        contentless=transcript.is_contentless(text),
+        contentless=transcript.is_contentless(text) or transcript.says_nothing(turns),
+        city_name=city.name if city else privacy.mask(transcript.normalise(case.city or "")).text,
         city=city,
         place=gazetteer.find(text, case.address) if city else Place(),
         cues=cues.scan(text),

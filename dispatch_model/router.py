@@ -5,7 +5,7 @@ Read (mask, normalise, place) → encode (one ONNX session) → rank under the a
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -36,7 +36,7 @@ from dispatch_model.gazetteer import Gazetteer
 from dispatch_model.labels import LabelMaps
 from dispatch_model.ranking import Ranker
 from dispatch_model.reading import Reading, read
-from dispatch_model.suggestions import Rulebook
+from dispatch_model.suggestions import Rulebook, lacking
 from dispatch_model.triggers import Triggers
 
 TOP = 5
@@ -55,7 +55,6 @@ class Router:
         self.city = city
         self.gazetteer = Gazetteer.load(city)
         self.rules = Rulebook(
-            city,
             maps,
             AccessList.load(configs / "access_list.csv", maps, city),
             Catalogue.load(configs / "catalogue.csv", maps),
@@ -67,6 +66,7 @@ class Router:
         bundle = encoder.bundle
         manifest = bundle.manifest
         self.ranker = Ranker(bundle.log_prior, manifest.beta, self.rules.catalogue.binding, manifest.temperature)
+        self._ranker_elsewhere = Ranker(bundle.log_prior, manifest.beta, None, manifest.temperature)
         self._names = dict(cities())
         closed = np.zeros(bundle.log_prior.shape, dtype=bool)
         closed[..., :DISTRICT] = True
@@ -109,7 +109,7 @@ class Router:
         predictions = self.encoder.predict([reading.model_text for reading in readings])
         share = 1.0 / max(1, len(cases))
         tokenize, infer = (read_ms + predictions.tokenize_ms) * share, predictions.infer_ms * share
-        cities = [reading.city.name if reading.city else reading.case.city or "" for reading in readings]
+        cities = [reading.city_name for reading in readings]
         functions, levels = predictions.blended(blend_weights(self.encoder.bundle.manifest, cities))
         return [
             self._answer(reading, predictions, row, functions[row], levels[row], (tokenize, infer))
@@ -132,7 +132,8 @@ class Router:
         started = time.perf_counter()
         day = reading.received_at.astimezone(CHINA_TIME).date()
         mask = self.rules.access_list.mask(reading.place.path, day) if reading.city else self._closed
-        ranked = self.ranker.rank(predictions.category[row], functions, levels, mask)
+        ranker = self.ranker if reading.city else self._ranker_elsewhere
+        ranked = ranker.rank(predictions.category[row], functions, levels, mask)
         view = self._view(predictions, row, functions, levels)
         alone = dict(zip(self.maps.functions, np.exp(functions).tolist(), strict=True))
         suggestions = self.rules.suggest(reading, ranked, view.kind[0][0], alone)
@@ -145,7 +146,7 @@ class Router:
             kind=view.kind[0][0],
             suggestions=suggestions,
             missing=outcome.missing,
-            reasons=(*outcome.reasons, *_duty_note(suggestions, view)),
+            reasons=(*outcome.reasons, *self._notes(reading, suggestions, view)),
             model=view,
             versions=self.versions,
             timing_ms=Timing(
@@ -160,13 +161,21 @@ class Router:
     ) -> disposition.Outcome:
         return disposition.decide(
             flags,
-            [Candidate(s.unit.function, s.unit.level, s.probability) for s in suggestions],
+            [_candidate(reading, one) for one in suggestions],
             place_known=reading.city is None or len(reading.place.path) > 1,
             text=reading.text,
             triggers=self.triggers if reading.city else self._emergencies,
             thresholds=self.encoder.bundle.manifest.thresholds,
             contentless=reading.contentless,
         )
+
+    def _notes(self, reading: Reading, suggestions: Sequence[Suggestion], view: ModelView) -> Iterator[Reason]:
+        """What the operator should know of the case as a whole."""
+        if reading.city is None:
+            told = f"{reading.city_name}尚无单位目录和规则表，只给出职能与层级"
+            yield Reason(source="place", text=told)
+        if reading.city_name in self.encoder.bundle.manifest.practised:
+            yield from _duty_note(suggestions, view)
 
     def _view(self, predictions: Predictions, row: int, functions: Floats, levels: Floats) -> ModelView:
         """What the model alone says: top five per head."""
@@ -183,6 +192,11 @@ class Router:
         )
 
 
+def _candidate(reading: Reading, one: Suggestion) -> Candidate:
+    unit = one.unit
+    return Candidate(unit.function, unit.level, one.probability, bool(unit.code), lacking(reading, one))
+
+
 def _duty_note(suggestions: Sequence[Suggestion], view: ModelView) -> tuple[Reason, ...]:
     """Says so when practice and duty point to different functions."""
     function, probability = view.duty_function[0]
@@ -194,4 +208,5 @@ def _duty_note(suggestions: Sequence[Suggestion], view: ModelView) -> tuple[Reas
 
 def _top(labels: Sequence[str], log_probability: Floats) -> tuple[tuple[str, float], ...]:
     best = np.argsort(-log_probability, kind="stable")[:TOP]
-    return tuple((labels[index], round(float(np.exp(log_probability[index])), 6)) for index in best)
+    probabilities = np.exp(log_probability[best]).tolist()
+    return tuple((labels[index], round(p, 6)) for index, p in zip(best.tolist(), probabilities, strict=True))

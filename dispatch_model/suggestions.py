@@ -5,34 +5,39 @@ from dataclasses import dataclass, replace
 
 from dispatch_model import explain
 from dispatch_model.access_list import AccessList
+from dispatch_model.access_row import LISTS
 from dispatch_model.cases import CHINA_TIME, CategoryRef, Reason, Suggestion, UnitRef
 from dispatch_model.catalogue import Catalogue
-from dispatch_model.city import City
+from dispatch_model.directory import Unit
 from dispatch_model.explain import Cues
 from dispatch_model.labels import LabelMaps
 from dispatch_model.ranking import Ranked
 from dispatch_model.reading import Reading
 
 SHOWN = 3
+UNIT = "承办单位（单位目录中没有，请人工指定）"
 _CELLS = 8  # cells looked at: some share a unit, a street's office answers for many functions
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A ranked cell with the unit that answers for it."""
+    """A ranked cell with the unit that answers for it, where the city's directory has one.
 
-    function: int
-    level: int
+    :param at: (function, level) as positions in the table.
+    """
+
+    function: str
+    level: str
+    at: tuple[int, int]
     probability: float
-    unit: UnitRef
-    note: str = ""
+    unit: Unit | None
+    note: str
 
 
 @dataclass(frozen=True)
 class Rulebook:
-    """The tables a suggestion is justified by; `home` is the city they are for."""
+    """The tables a suggestion is justified by; they speak for the own city only."""
 
-    home: City
     maps: LabelMaps
     access_list: AccessList
     catalogue: Catalogue
@@ -45,75 +50,93 @@ class Rulebook:
 
         :param functions: what the model alone gives each function.
         """
-        cells = _merge([self._cell(reading, *cell) for cell in ranked.top(_CELLS)])[:SHOWN]
+        names = tuple(self.maps.functions)
+        cells = [
+            _cell(reading, names[function], self.maps.levels[level], (function, level), probability)
+            for function, level, probability in ranked.top(_CELLS)
+        ]
         return tuple(
-            self._suggestion(rank, reading, ranked, cell, kind, functions) for rank, cell in enumerate(cells, start=1)
+            self._suggestion(rank, reading, ranked, cell, kind, functions)
+            for rank, cell in enumerate(_merge(cells)[:SHOWN], start=1)
         )
-
-    def _cell(self, reading: Reading, function: int, level: int, probability: float) -> Cell:
-        name, level_name = tuple(self.maps.functions)[function], self.maps.levels[level]
-        unit, note = _unit(reading, name, level_name)
-        return Cell(function, level, probability, unit, note)
 
     def _suggestion(
         self, rank: int, reading: Reading, ranked: Ranked, cell: Cell, kind: str, functions: Mapping[str, float]
     ) -> Suggestion:
-        function = tuple(self.maps.functions)[cell.function]
-        level = self.maps.levels[cell.level]
-        code = self.maps.leaves[int(ranked.category_for(cell.function, cell.level).argmax())]
+        function, level = cell.function, cell.level
+        unit = _shown(reading, cell)
+        code = self.maps.leaves[int(ranked.category_for(*cell.at).argmax())]
         path = self.maps.path(code)
-        row = self.catalogue.row_for(code, function)
+        known = reading.city is not None
+        row = self.catalogue.row_for(code, function) if known else None
         day = reading.received_at.astimezone(CHINA_TIME).date()
         reasons = explain.reasons(
             function=function,
             probability=functions[function],
             cues=self.cues.choose(reading.text, reading.cues, function, path),
             place=reading.place,
-            city=self.home,
-            verdict=self.access_list.decide(code, function, level, reading.place.path, day) if reading.city else None,
+            city=reading.city,
+            verdict=self.access_list.decide(code, function, level, reading.place.path, day) if known else None,
             catalogue_row=row,
             kind=kind,
-            moved=[move for move in ranked.moved if move[1] == level],
-            unit_code=cell.unit.code,
+            moved=[move for move in ranked.moved if known and move[1] == level],
+            unit_code=unit.code,
         )
         if cell.note:
             reasons += (Reason(source="place", text=cell.note),)
         return Suggestion(
             rank=rank,
-            unit=cell.unit,
+            unit=unit,
             category=CategoryRef(code=code, path=path),
             kind=kind,
             probability=min(1.0, cell.probability),
             co_handlers=row.co_functions if row else (),
-            due_at=self.catalogue.due_at(code, kind, reading.received_at, function),
+            due_at=self.catalogue.due_at(code, kind, reading.received_at, function) if known else None,
             reasons=reasons,
         )
 
 
-def _unit(reading: Reading, function: str, level: str) -> tuple[UnitRef, str]:
-    """The unit of the city's directory, or a nameless one that says what is still open."""
-    city = reading.city
-    if city is None:
-        where = reading.case.city or ""
-        name = f"{where}{level}级{function}主管单位"
-        return UnitRef(code="", name=name, function=function, level=level, region=where), "该城市尚无单位目录"
-    found = city.resolve(function, level, reading.place.region_code)
+def lacking(reading: Reading, best: Suggestion) -> str:
+    """What must be known before the own city has a unit for `best`; '' when it has one."""
+    if reading.city is None or best.unit.code:
+        return ""
+    found = reading.city.resolve(best.unit.function, best.unit.level, reading.place.region_code)
+    return found.lacks or UNIT
+
+
+def _cell(reading: Reading, function: str, level: str, at: tuple[int, int], probability: float) -> Cell:
+    if reading.city is None:
+        return Cell(function, level, at, probability, None, "")
+    found = reading.city.resolve(function, level, reading.place.region_code)
     named = {mention.code for mention in reading.place.units}
     unit = next((other for other in found.others if other.code in named), found.unit)
+    if unit and unit.level in LISTS and unit.level != level:
+        # The list let the matter in at `level` only: a street may not take it under a community's name.
+        told = f"当地没有{level}组织，准入清单未许可{unit.name}（{unit.level}）主办，请人工指定"
+        return Cell(function, level, at, probability, None, told)
+    return Cell(function, level, at, probability, unit, found.note)
+
+
+def _shown(reading: Reading, cell: Cell) -> UnitRef:
+    """The unit of the city's directory, or a nameless one that says what is still open."""
+    city, unit, function, level = reading.city, cell.unit, cell.function, cell.level
+    if city is None:
+        name = f"{reading.city_name}{level}级{function}主管单位"
+        return UnitRef(code="", name=name, function=function, level=level, region=reading.city_name)
     if unit is None:
         region = city.region_path(reading.place.region_code or city.root.code)
         name = f"{function}（{level}，属地待定）"
-        return UnitRef(code="", name=name, function=function, level=level, region=region), found.note
+        return UnitRef(code="", name=name, function=function, level=level, region=region)
     # The suggestion is for (function, level); the unit that answers for it may sit elsewhere, the note says so.
     region = city.region_path(unit.region)
-    return UnitRef(code=unit.code, name=unit.name, function=function, level=level, region=region), found.note
+    return UnitRef(code=unit.code, name=unit.name, function=function, level=level, region=region)
 
 
 def _merge(cells: Sequence[Cell]) -> list[Cell]:
     """Cells of one unit become one, under the function and level of the likeliest; best first."""
     merged: dict[tuple[str, ...], Cell] = {}
     for cell in cells:
-        key = (cell.unit.code,) if cell.unit.code else (cell.unit.function, cell.unit.level)
+        key = (cell.unit.code,) if cell.unit else (cell.function, cell.level)
         first = merged.get(key)
         merged[key] = cell if first is None else replace(first, probability=first.probability + cell.probability)
     return sorted(merged.values(), key=lambda cell: -cell.probability)

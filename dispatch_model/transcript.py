@@ -31,7 +31,7 @@ _FILLER = (
     r"喂+|您好|你好|哈[喽啰罗]|hello|hi|嗯+|呃+|啊+|哦+|噢+|哎+|诶+|唉+|额+|欸+|呀|吧|呢|嘛|吗|了|的|那个|这个|就是|然后|"
     r"听得[到见](?:我说话)?|能?听[到见清](?:楚)?|听不[到见清](?:楚)?|在不在|在吗|有人|说话|请讲|请说|您说|你说|"
     r"好的?|是的?|对的?|行|可以|没有?事|没什么|知道|谢谢[您你]?|麻烦[您你]?|不好意思|再见|拜拜|打错|信号|不好|不太好|"
-    r"请问|[您你我]们?|电话|热线|12345|幺二三四五|稍等|等一下|快一?点|尽快|抓紧|处理|能|不能|有没有|测试|test"
+    r"有?什么(?:事情?|问题)?(?:可以|能)(?:帮助?(?:到|您的)?|为)[您你]?(?:服务|的)?|请问|[您你我]们?|电话|热线|12345|幺二三四五|稍等|等一下|快一?点|尽快|抓紧|处理|能|不能|有没有|测试|test"
 )
 _INTENT = r"我?(?:想|要|来)+(?:投诉|反映|咨询|举报|求助|问|建议|说)(?:一下|一个|一件|个|件)*(?:问题|情况|事情|事)?"
 _EMPTY_WORDS = re.compile(rf"\[[^\[\]]{{1,6}}\]|{_INTENT}|{_FILLER}|[\W_\d]+", re.IGNORECASE)
@@ -113,8 +113,16 @@ def is_contentless(text: str) -> bool:
     return left + len(text) - end < 2
 
 
-def check(case: Case) -> None:
-    """Refuse a case whose transcript is blank or too long, before any work is spent on it."""
+def says_nothing(turns: Sequence[Turn]) -> bool:
+    """True when the citizen says nothing but greetings and fillers, and the agent no more than protocol."""
+    return all(is_contentless(turn.text) or (turn.speaker == "agent" and _is_protocol(turn.text)) for turn in turns)
+
+
+def check(case: Case) -> tuple[Turn, ...]:
+    """The turns of a case; refuses a transcript that is blank or too long before any work is spent on it.
+
+    :raises DispatchError: TRANSCRIPT_TOO_LONG, or TRANSCRIPT_EMPTY when no turn says anything.
+    """
     texts = [case.transcript] if isinstance(case.transcript, str) else [turn.text for turn in case.transcript]
     length = sum(map(len, texts))
     if length > MAX_TRANSCRIPT_CHARS:
@@ -122,20 +130,17 @@ def check(case: Case) -> None:
             ErrorKind.TRANSCRIPT_TOO_LONG,
             f"工单 {case.case_id} 的 transcript 有 {length} 字，至多 {MAX_TRANSCRIPT_CHARS} 字；请截取与诉求有关的部分",
             field="transcript",
-            value=texts[0],
+            value=length,
         )
-    if not any(_says_something(text) for text in texts):
+    turns = parse(case.transcript)
+    if not turns:
         raise DispatchError(
             ErrorKind.TRANSCRIPT_EMPTY,
             f"工单 {case.case_id} 的 transcript 为空白；请填写通话转写或工单内容（1–{MAX_TRANSCRIPT_CHARS} 字）",
             field="transcript",
             value=texts[0] if texts else "",
         )
-
-
-def _says_something(text: str) -> bool:
-    """Whether anything is left of `text` once normalised; a letter or Chinese character always is."""
-    return any(map(str.isalpha, text)) or bool(normalise(text))
+    return turns
 
 
 def _is_dialogue(labels: list[re.Match[str]]) -> bool:
@@ -159,6 +164,10 @@ def _split(text: str, labels: list[re.Match[str]]) -> tuple[Turn, ...]:
 def _restates(text: str) -> bool:
     """Whether the agent sums up the matter here, rather than greets or asks for a name."""
     return len(text) >= _MIN_RESTATED and bool(_RESTATES.search(text)) and not _ASKS_WHO.search(text)
+
+
+def _is_protocol(text: str) -> bool:
+    return bool(_PROTOCOL.search(text)) and not _restates(text)
 
 
 def _strip(text: str) -> str:

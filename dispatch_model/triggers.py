@@ -68,8 +68,8 @@ class Triggers:
 
     def fire(self, text: str, dispositions: Sequence[Disposition] = tuple(Disposition)) -> tuple[Fired, ...]:
         """Every trigger of the given dispositions that `text` sets off, in file order."""
-        found = ((row, row.find(text)) for row in self.rows if row.disposition in dispositions)
-        return tuple(Fired(row, *span) for row, span in found if span)
+        found = [(row, span) for row in self.rows if (span := row.find(text))]
+        return tuple(Fired(row, *span) for row, span in found if row.disposition in dispositions)
 
 
 def _around(text: str, start: int, end: int) -> str:

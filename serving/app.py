@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Request, Response
 
-from dispatch_model import privacy
 from dispatch_model.cases import Case, Routing
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving import wire
 from serving.engine import Engine
 from serving.handlers import add_handlers
+from serving.masking import mask
 from serving.problems import read_case
 from serving.routing import Router
 from serving.settings import Settings
@@ -98,7 +98,7 @@ def _lifespan(settings: Settings, router: Router) -> Callable[[FastAPI], Abstrac
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         store = Store.open(settings.database, timeout=settings.store_timeout)
-        engine = Engine(router, store, _mask, threads=settings.infer_threads)
+        engine = Engine(router, store, mask, threads=settings.infer_threads)
         app.state.engine = engine
         logger.info("ready: city %s, bundle %s, database %s", settings.city, router.versions.bundle, settings.database)
         yield
@@ -138,10 +138,6 @@ def _engine(request: Request) -> Engine:
     if engine is None:
         raise DispatchError(ErrorKind.NOT_READY, "服务正在启动或停止；请稍后重试。")
     return engine
-
-
-def _mask(text: str) -> str:
-    return privacy.mask(text).text
 
 
 def _json(text: str) -> Response:

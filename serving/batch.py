@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from dispatch_model.cases import Case
 from dispatch_model.errors import DispatchError, ErrorKind, shorten
+from serving.masking import quote
 from serving.problems import read_case
 from serving.routing import Router, route_each
 
@@ -69,18 +70,39 @@ def route_file(
 
     :param threads: how many chunks are routed at once.
     :param progress: called with the tally of each finished chunk.
+    :raises DispatchError: INVALID_CONFIG, naming the file that cannot be read or written.
     """
     total = Tally()
     # A pipe or /dev/stdout cannot be replaced by a file.
     partial = target if target.exists() and not target.is_file() else target.with_name(f"{target.name}.partial")
-    with source.open("rb") as lines, partial.open("w", encoding="utf-8", errors="replace", newline="\n") as out:
-        for part in _route_chunks(router, _chunks(lines), out, threads):
-            total.add(part)
-            if progress:
-                progress(part)
-    if partial != target:
-        partial.replace(target)
+    _check_apart(source, target, partial)
+    try:
+        with source.open("rb") as lines, partial.open("w", encoding="utf-8", errors="replace", newline="\n") as out:
+            for part in _route_chunks(router, _chunks(lines), out, threads):
+                total.add(part)
+                if progress:
+                    progress(part)
+        if partial != target:
+            partial.replace(target)
+    except OSError as error:
+        raise _unusable(error.filename or target, error.strerror or str(error)) from None
     return total
+
+
+def _check_apart(source: Path, *written: Path) -> None:
+    """Refuse to write over what is read."""
+    for path in written:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise _unusable(path, "与 --input 是同一文件，会覆盖工单")
+
+
+def _unusable(path: Path | str, why: str) -> DispatchError:
+    return DispatchError(
+        ErrorKind.INVALID_CONFIG,
+        f"文件 {path} 不可用（{why}）；--input 应为可读的文件，--output 应为已有文件夹中另一个可写的文件。",
+        field="output",
+        value=str(path),
+    )
 
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[list[Numbered]]:
@@ -133,6 +155,8 @@ def _parse(number: int, raw: bytes, tally: Tally) -> Case | Failure:
         return Failure(None, number, _unreadable(f"不是合法的 JSON（第 {error.pos + 1} 个字符处）", raw))
     except RecursionError:
         return Failure(None, number, _unreadable("嵌套过深", raw))
+    except ValueError:
+        return Failure(None, number, _unreadable("含有位数过多的整数", raw))
     try:
         return read_case(_known_fields(body, tally))
     except DispatchError as error:
@@ -153,5 +177,5 @@ def _unreadable(why: str, raw: bytes) -> DispatchError:
     return DispatchError(
         ErrorKind.INVALID_BODY,
         f"该行{why}；每行应为一个 UTF-8 编码的 JSON 对象。",
-        value=raw.decode("utf-8", "replace").strip(),
+        value=quote(raw.decode("utf-8", "replace")),
     )

@@ -1,4 +1,7 @@
-"""From cases to stored answers without blocking the event loop: one pool infers, one thread writes."""
+"""From cases to stored answers without blocking the event loop.
+
+A thread of the pool takes a request all the way: each switch of threads costs more than the query it would move.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,19 +18,18 @@ from serving.store import Store
 
 @dataclass(frozen=True)
 class Draft:
-    """A case on its way through: its record and what the stages took so far."""
+    """A case on its way through: its record and what the router took; None for a case answered before."""
 
     content: Content
     record: Record
-    timing: Timing
-    replayed: bool
+    timing: Timing | None
 
 
 class Engine:
     """Answers cases: looks up what was answered before, routes the rest, stores, replies.
 
     :param mask: replaces personal data in a text; nothing unmasked reaches the store.
-    :param threads: how many cases are inferred at once.
+    :param threads: how many requests are answered at once; the model of one runs while another waits for the disk.
     """
 
     def __init__(self, router: Router, store: Store, mask: Mask, *, threads: int = 1) -> None:
@@ -57,15 +59,15 @@ class Engine:
         return await loop.run_in_executor(self._threads, self._answer_each, cases, perf_counter())
 
     def _answer_each(self, cases: Sequence[Case], submitted: float) -> list[str | DispatchError]:
-        drafts = self._draft_each(cases, submitted)
-        new = [draft.record for draft in drafts if isinstance(draft, Draft) and not draft.replayed]
+        queued = _milliseconds(submitted)
+        drafts = self._draft_each(cases)
+        new = [draft.record for draft in drafts if isinstance(draft, Draft) and draft.timing]
         started = perf_counter()
         stored = self._store.save(new) if new else {}
-        spent = _milliseconds(started)
+        spent = {"queue": queued, "store": _milliseconds(started)}
         return [draft if isinstance(draft, DispatchError) else _reply(draft, stored, spent) for draft in drafts]
 
-    def _draft_each(self, cases: Sequence[Case], submitted: float) -> list[Draft | DispatchError]:
-        queue = _milliseconds(submitted)
+    def _draft_each(self, cases: Sequence[Case]) -> list[Draft | DispatchError]:
         contents = [Content.of(case, self._mask) for case in cases]
         known = self._store.find([case.case_id for case in cases])
         fresh = [case for case in cases if case.case_id not in known]
@@ -73,26 +75,25 @@ class Engine:
         drafts: list[Draft | DispatchError] = []
         for case, content in zip(cases, contents, strict=True):
             if record := known.get(case.case_id):
-                drafts.append(Draft(content, record, Timing(queue=queue), replayed=True))
+                drafts.append(Draft(content, record, None))
                 continue
             routing = next(routings)
             if isinstance(routing, DispatchError):
                 drafts.append(routing)
-                continue
-            timing = routing.timing_ms.model_copy(update={"queue": queue})
-            drafts.append(Draft(content, Record.of(content, routing), timing, replayed=False))
+            else:
+                drafts.append(Draft(content, Record.of(content, routing), routing.timing_ms))
         return drafts
 
 
-def _reply(draft: Draft, stored: dict[str, Record], spent: float) -> str | DispatchError:
+def _reply(draft: Draft, stored: dict[str, Record], spent: dict[str, float]) -> str | DispatchError:
     """Our own answer, or that of another request which took the case_id first."""
     record = stored.get(draft.record.case_id, draft.record)
-    replayed = record is not draft.record or draft.replayed
+    replayed = record is not draft.record or draft.timing is None
     try:
         record.check_same(draft.content)
     except DispatchError as error:
         return error
-    timing = draft.timing if draft.replayed else draft.timing.model_copy(update={"store": spent})
+    timing = Timing(queue=spent["queue"]) if draft.timing is None else draft.timing.model_copy(update=spent)
     return record.reply(timing, replayed=replayed)
 
 

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from dispatch_model.cases import Address, Case, Turn
 from dispatch_model.errors import DispatchError, ErrorKind, near, shorten
+from serving.masking import quote
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: dict[ErrorKind, int] = {
@@ -141,7 +142,7 @@ def invalid_case(items: Sequence[ErrorDetails], prefix: str = "") -> DispatchErr
         ErrorKind.INVALID_CASE,
         f"工单有误：{sentences[0]}。",
         field=_place(first, prefix),
-        value=None if first["type"] == "missing" else first["input"],
+        value=None if first["type"] == "missing" else quote(first["input"]),
         details=sentences[1:],
     )
 

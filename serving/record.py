@@ -27,7 +27,7 @@ class Content:
         else:
             transcript = [{"speaker": turn.speaker, "text": mask(turn.text)} for turn in case.transcript]
         return cls(
-            city=case.city,
+            city=mask(case.city) if case.city else None,
             transcript=json.dumps(transcript, ensure_ascii=False),
             address=_masked_address(case.address, mask),
             received_at=case.received_at.isoformat() if case.received_at else None,

@@ -35,7 +35,7 @@ class Settings(BaseModel):
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1, le=64)
-    infer_threads: int = Field(default=1, ge=1, le=64)
+    infer_threads: int = Field(default=2, ge=1, le=64)
     batch_limit: int = Field(default=256, ge=1, le=4096)
     store_timeout: float = Field(default=5.0, gt=0, le=600)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -58,6 +58,28 @@ def test_personal_data_never_reach_the_disk(client: TestClient, tmp_path: Path) 
     assert phone.encode() not in written
 
 
+def test_personal_data_written_oddly_never_reach_the_disk(client: TestClient, tmp_path: Path) -> None:
+    said = "路灯不亮，手机１３８１２３４５６７８，备用138\u200b1234\u200b5679，聯繫人李蕉，请回电"
+    for number, transcript in enumerate([said, [{"speaker": "citizen", "text": said}]]):
+        body = {"case_id": f"x{number}", "transcript": transcript, "address": said, "city": "海口13812345670"}
+        assert client.post("/route", json=body).status_code == 200
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert "手机[电话]".encode() in written
+    for raw in ("１３８１２３４５６７８", "13812345678", "1234\u200b5679", "13812345679", "李蕉", "13812345670"):
+        assert raw.encode() not in written
+        assert json.dumps(raw)[1:-1].encode() not in written
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"transcript": 13812345678}, {"address": [{"detail": "１３８１２３４５６７８"}]}],
+)
+def test_an_error_quotes_no_personal_data(client: TestClient, fields: dict[str, Any]) -> None:
+    _, problem = send(client, json.dumps({**CASE, **fields}).encode())
+    assert "12345678" not in str(problem)
+    assert "１３８" not in str(problem)
+
+
 def test_the_same_case_again_is_replayed(client: TestClient) -> None:
     first, second = (Routing.model_validate_json(client.post("/route", json=CASE).text) for _ in range(2))
     assert second.replayed

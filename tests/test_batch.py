@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from dispatch_model.errors import DispatchError
 from serving.batch import CHUNK, Tally, route_file
 from serving.routing import Router
 
@@ -36,6 +37,7 @@ def test_each_line_becomes_a_routing_in_order(router: Router, tmp_path: Path) ->
         (b"\xff\xfe\xfa", None, "invalid_body", None),
         (b'{"a":' * 100_000, None, "invalid_body", None),
         (b"7", None, "invalid_case", "case"),
+        (b'{"case_id":"1","transcript":' + b"9" * 5000 + b"}", None, "invalid_body", None),
         (line(transcript=7), "1", "invalid_case", "transcript"),
         (line(received_at="昨天"), "1", "invalid_case", "received_at"),
         (line(case_id=5), None, "invalid_case", "case_id"),
@@ -52,6 +54,11 @@ def test_a_bad_line_becomes_an_error_on_its_own_line(
     assert answers[1] == {"case_id": case_id, "line": 2}
     assert (error["kind"], error.get("field")) == (kind, field)
     assert (tally.lines, tally.errors) == (3, 1)
+
+
+def test_the_error_of_a_broken_line_quotes_no_personal_data(router: Router, tmp_path: Path) -> None:
+    answers, _ = routed(router, tmp_path, '{"transcript":"手机１３８１２３４５６７８"'.encode())
+    assert answers[0]["error"]["value"] == '{"transcript":"手机[电话]"'
 
 
 def test_empty_optional_fields_are_absent(router: Router, tmp_path: Path) -> None:
@@ -87,6 +94,31 @@ def test_the_output_appears_when_it_is_whole(router: Router, tmp_path: Path) -> 
     assert not target.exists()
     route_file(router, source, target)
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["in.jsonl", "out.jsonl"]
+
+
+@pytest.mark.parametrize("output", ["in.jsonl", "./sub/../in.jsonl", "alias.jsonl", "in.jsonl.partial"])
+def test_what_is_read_is_never_written_over(router: Router, tmp_path: Path, output: str) -> None:
+    (tmp_path / "sub").mkdir()
+    source = tmp_path / output if output.endswith(".partial") else tmp_path / "in.jsonl"
+    source.write_bytes(line())
+    (tmp_path / "alias.jsonl").symlink_to(source)
+    with pytest.raises(DispatchError, match="同一文件"):
+        route_file(router, source, tmp_path / output.removesuffix(".partial"))
+    assert source.read_bytes() == line()
+
+
+@pytest.mark.parametrize("output", ["none/out.jsonl", "folder", "in.jsonl/out.jsonl"])
+def test_an_output_that_cannot_be_written_is_named(router: Router, tmp_path: Path, output: str) -> None:
+    (tmp_path / "in.jsonl").write_bytes(line())
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DispatchError, match="不可用") as caught:
+        route_file(router, tmp_path / "in.jsonl", tmp_path / output)
+    assert output.partition("/")[0] in caught.value.message
+
+
+def test_an_input_that_cannot_be_read_is_named(router: Router, tmp_path: Path) -> None:
+    with pytest.raises(DispatchError, match="none"):
+        route_file(router, tmp_path / "none", tmp_path / "out.jsonl")
 
 
 def test_a_device_is_written_to_directly(router: Router, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from training.ceiling import label_noise
 HEADER = "source,unit,function,level,org_type\n"
 UNITS = HEADER + (
     "haikou,路灯所,市政环卫,区,政府部门\nhaikou,街道办,属地政府,镇街,属地\nhaikou,城管局,城管,区,政府部门\n"
-    "haikou,其他单位,其他,市,其他\nshanghai,路灯所,市政环卫,区,政府部门\n"
+    "haikou,其他单位,其他,市,其他\nbeijing_bus,公交客服,公交轨道,市,国企\nshanghai,路灯所,市政环卫,区,政府部门\n"
 )
 
 
@@ -48,6 +48,13 @@ def test_half_of_two_opposite_answers_can_be_right(tmp_path: Path) -> None:
 def test_units_that_mean_nothing_and_blank_texts_are_left_out(tmp_path: Path) -> None:
     cases = [*pairs(20, "其他单位"), *[("haikou", "123", "路灯所")] * 30]
     assert label_noise(told(tmp_path, cases)) == {}
+
+
+def test_a_source_whose_handler_is_always_the_same_is_left_out(tmp_path: Path) -> None:
+    buses = [("beijing_bus", text, "公交客服") for _, text, _ in pairs(20, "")]
+    found = label_noise(told(tmp_path, [*pairs(20, "城管局"), *buses]))
+    assert found["all/function"].texts == 20
+    assert {name.partition("/")[0] for name in found} == {"all", "haikou"}
 
 
 def test_the_same_text_in_two_cities_is_two_texts(tmp_path: Path) -> None:

@@ -113,6 +113,14 @@ def test_without_a_flagged_row_the_threshold_is_one_half(truth: np.ndarray) -> N
     threshold, note = flag_threshold(np.array([0.2, 0.6, 0.95]), truth)
     assert threshold == 0.5
     assert "正例 0" in note
+    assert "F1 最大" not in note
+
+
+def test_where_no_threshold_is_right_often_enough_the_note_says_so_and_what_one_half_gives() -> None:
+    probability = np.array([0.2, 0.3, 0.6, 0.7, 0.95, 0.96])
+    threshold, note = flag_threshold(probability, np.array([0, 1, 1, 0, 0, 0]))
+    assert threshold == 0.5
+    assert note == "没有阈值的精确率达到 0.50，取 0.5：精确率 0.25，召回率 0.50，正例 2，n = 6"
 
 
 def test_choices_are_fields_of_a_manifest(maps: LabelMaps) -> None:

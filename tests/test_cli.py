@@ -96,6 +96,17 @@ def test_batch_names_an_input_that_is_not_there(tmp_path: Path, capsys: pytest.C
     assert "none.jsonl" in capsys.readouterr().err.replace("\n", "")
 
 
+@pytest.mark.usefixtures("opened")
+def test_batch_refuses_an_output_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"case_id":"1","transcript":"路灯不亮"}\n', encoding="utf-8")
+    for target in (source, tmp_path, tmp_path / "none" / "out.jsonl"):
+        assert run("batch", "--input", str(source), "--output", str(target)) == 1
+        said = capsys.readouterr().err
+        assert "不可用" in said
+        assert "Traceback" not in said
+
+
 def test_serve_takes_options_before_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     served: list[Settings] = []
     monkeypatch.setattr(server, "serve", served.append)

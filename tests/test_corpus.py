@@ -12,7 +12,7 @@ from dispatch_model.explain import Cues
 from dispatch_model.gazetteer import Gazetteer
 from dispatch_model.labels import LabelMaps
 from dispatch_model.reading import read
-from training.corpus import encoder_text, load_corpus, load_dialogues, read_csv
+from training.corpus import encoder_text, handling_unit, load_corpus, load_dialogues, read_csv, read_units
 
 CASE = {"id": "a", "source": "haikou", "city": "海口市", "date": "", "title": "", "text": "井盖没了", "split": "train"}
 UNITS = "source,unit,function,level,org_type\nhaikou,市政所,市政环卫,区,事业单位\nhaikou,其他单位,其他,市,其他\n"
@@ -124,3 +124,11 @@ def test_training_reads_what_the_service_reads(maps: LabelMaps, said: str) -> No
     served = read(case, city=city, gazetteer=Gazetteer.load(city), cues=Cues.load(maps), now=moment)
     assert encoder_text(said) == served.model_text
     assert "13800001111" not in encoder_text(said)
+
+
+def test_a_handler_that_says_nothing_is_none(tmp_path: Path) -> None:
+    (written(tmp_path) / "units.csv").write_text(UNITS + "beijing_bus,公交客服,公交轨道,市,国企\n", encoding="utf-8")
+    units = read_units(tmp_path)
+    told = (("haikou", "市政所"), ("haikou", "其他单位"), ("haikou", None), ("beijing_bus", "公交客服"))
+    found = [handling_unit({"source": source, "unit": unit}, units) for source, unit in told]
+    assert found == [units["haikou", "市政所"], None, None, None]

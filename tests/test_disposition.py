@@ -80,6 +80,13 @@ def test_a_flag_of_the_model_counts_from_its_threshold_on(flag: str, disposition
     assert outcome(flags={flag: 0.5}, thresholds=raised).disposition is Disposition.SUGGEST
 
 
+@pytest.mark.parametrize("flag", ["urgent", "refuse"])
+def test_a_greeting_is_asked_whatever_the_flags_say(flag: str) -> None:
+    found = outcome("谢谢，判决书", flags={flag: 0.99}, contentless=True)
+    assert (found.disposition, found.missing) == (Disposition.ASK, (CONTENT,))
+    assert outcome("着火", contentless=True).disposition is Disposition.EMERGENCY
+
+
 def test_what_is_declined_names_the_right_channel() -> None:
     found = outcome("判决书下来了")
     assert found.disposition is Disposition.DECLINE

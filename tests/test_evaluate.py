@@ -15,6 +15,7 @@ from training import evaluate
 from training.baseline import Outputs, baseline_outputs
 from training.config import TrainingConfig
 from training.metrics import Score
+from training.predict import predict_texts
 from training.prepare import Part
 from training.questions import model_outputs
 from training.scorecard import Evaluation, Row
@@ -48,7 +49,7 @@ class Oracle:
 def judged(parts: dict[str, Part], maps: LabelMaps, *, right: bool = True) -> Evaluation:
     """The evaluation of an oracle on the tiny test split."""
     part = parts["test"]
-    given = evaluate.predict_all(Oracle(part, maps, right=right), part.texts, "test")
+    given = predict_texts(Oracle(part, maps, right=right), part.texts, "test")
     return evaluate.compare(
         {"test": model_outputs(given, BLEND, Ranker(), taidi_membership(maps), maps)},
         baseline_outputs(parts, maps),
@@ -64,15 +65,6 @@ def only(evaluation: Evaluation, question: str, metric: str, truth: str = "handl
     row = evaluation.find(question, metric, truth=truth, answer=answer)
     assert row is not None
     return row
-
-
-def test_predictions_keep_the_order_of_the_texts(
-    tiny_parts: dict[str, Part], maps: LabelMaps, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(evaluate, "CHUNK", 3)
-    part = tiny_parts["test"]
-    given = evaluate.predict_all(Oracle(part, maps), part.texts, "test")
-    assert (given.handler_function.argmax(axis=1) == part.targets["handler_function"]).all()
 
 
 def test_one_who_knows_the_truth_scores_one(tiny_parts: dict[str, Part], maps: LabelMaps) -> None:
@@ -149,7 +141,7 @@ def test_a_bundle_is_judged_on_every_part_that_was_held_out(
 ) -> None:
     silent = Console(file=io.StringIO())
     evaluation = evaluate.evaluate(tiny_bundle, tiny_config, tmp_path, console=silent)
-    assert {row.part for row in evaluation.rows} == {"test", "validation", "calls"}
+    assert {row.part for row in evaluation.rows} == {"test", "test_untitled", "validation", "calls"}
     assert evaluation.bundle.startswith("tiny+")
     assert Evaluation.load(tmp_path / "evaluation.json") == evaluation
     assert "派单模型评测报告" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -1,8 +1,10 @@
 import json
 import math
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -10,12 +12,14 @@ from torch import Tensor
 
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
+from training import fit as module
 from training.config import TrainingConfig
 from training.fit import Fit, build_network, fit, learning_rate_factor, load_tokenizer
+from training.predict import device
 from training.prepare import Part
 
 
-def changed(config: TrainingConfig, **values: float) -> TrainingConfig:
+def changed(config: TrainingConfig, **values: float | str) -> TrainingConfig:
     """The same configuration with other values in [fit]."""
     return config.model_copy(update={"fit": config.fit.model_copy(update=values)})
 
@@ -116,6 +120,97 @@ def test_a_finished_run_ends_at_once_with_its_scores(
     assert scores
     assert same(tmp_path, tiny_run)
     assert not (tmp_path / "log.jsonl").exists()
+
+
+def changed_at(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_a_finished_run_writes_nothing_and_asks_no_teacher_again(
+    tmp_path: Path,
+    tiny_config: TrainingConfig,
+    maps: LabelMaps,
+    tiny_parts: dict[str, Part],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def teacher(bundle: Path, part: Part) -> dict[str, np.ndarray]:
+        asked.append(bundle)
+        widths = {"category": len(maps.leaves), "function": len(maps.functions), "level": 4, "kind": len(maps.kinds)}
+        return {head: np.full((len(part), width), 1 / width, dtype=np.float16) for head, width in widths.items()}
+
+    monkeypatch.setattr(module, "soft_targets", teacher)
+    taught = changed(tiny_config, teacher="bundle", teacher_weight=1.0, epochs=1)
+    scores = Fit(taught, maps, tmp_path, tiny_parts).run()
+    before = changed_at(tmp_path)
+    again = Fit(taught, maps, tmp_path, tiny_parts)
+    again.resume()
+    assert again.run() == scores
+    assert changed_at(tmp_path) == before
+    assert asked == [Path("bundle")]
+
+
+def test_a_run_of_other_settings_or_rows_is_not_resumed(
+    tmp_path: Path, tiny_config: TrainingConfig, maps: LabelMaps, tiny_parts: dict[str, Part]
+) -> None:
+    Fit(tiny_config, maps, tmp_path, tiny_parts).save()
+    with pytest.raises(DispatchError, match="其他设置或数据") as caught:
+        Fit(changed(tiny_config, epochs=5), maps, tmp_path, tiny_parts).resume()
+    assert caught.value.kind is ErrorKind.INVALID_CONFIG
+    assert caught.value.details == ("fit.epochs：检查点 2，现在 5",)
+    others = {**tiny_parts, "train": tiny_parts["test"]}
+    with pytest.raises(DispatchError, match="training_data"):
+        Fit(tiny_config, maps, tmp_path, others).resume()
+
+
+def test_a_refused_run_leaves_the_folder_as_it_was(
+    tmp_path: Path, tiny_run: Path, tiny_config: TrainingConfig, maps: LabelMaps
+) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    with pytest.raises(DispatchError, match=r"fit\.seed"):
+        fit(changed(tiny_config, seed=99), tmp_path / "run", maps)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_the_rate_reaches_its_end_also_without_titles(
+    tmp_path: Path, tiny_config: TrainingConfig, maps: LabelMaps, tiny_parts: dict[str, Part]
+) -> None:
+    asked = []
+
+    class Counted(Fit):
+        def train_step(self, ids: list[list[int]], rows: list[int], steps: int) -> float:
+            asked.append(steps)
+            return super().train_step(ids, rows, steps)
+
+    part = tiny_parts["train"]
+    long = Part(part.rows, ["反映问题" * 8 + "。" + text for text in part.texts], part.bare, part.targets)
+    run = Counted(changed(tiny_config, title_drop=1.0), maps, tmp_path, {**tiny_parts, "train": long})
+    run.run()
+    assert set(asked) == {2 * len(run.batches(0)[1])}
+    assert abs(asked[0] - len(asked)) <= 1  # batches of one epoch and the next differ a little
+
+
+def test_a_run_starts_from_given_weights_on_its_device(
+    tmp_path: Path,
+    tiny_run: Path,
+    tiny_config: TrainingConfig,
+    maps: LabelMaps,
+    tiny_parts: dict[str, Part],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    placed = []
+
+    def load(path: str, device: str) -> dict[str, Tensor]:
+        placed.append(device)
+        return load_file(path, device=device)
+
+    monkeypatch.setattr(module, "load_file", load)
+    started = changed(tiny_config, start=str(tiny_run / "network.safetensors"))
+    network = Fit(started, maps, tmp_path, tiny_parts).network
+    assert placed == [str(device())]
+    assert all(torch.equal(value.cpu(), weights(tiny_run)[name]) for name, value in network.state_dict().items())
 
 
 def test_a_broken_off_save_leaves_the_old_checkpoint(

@@ -35,6 +35,27 @@ def test_borders_are_where_jieba_cuts() -> None:
     assert 1 not in cuts
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "办公路段的电动车停在人行道，没人管",
+        "研究生命起源，结合成分子；乒乓球拍卖完了",
+        "用APP扫码付了12.5元还打不开ETC通道 wifi 也断",
+        "",
+    ],
+)
+def test_borders_among_positions_are_those_of_the_whole_text(text: str) -> None:
+    positions = range(len(text) + 1)
+    assert lexicon.borders_among(text, positions) == lexicon.borders(text).intersection(positions)
+    for position in positions:
+        assert (position in lexicon.borders_among(text, [position])) == (position in lexicon.borders(text))
+
+
+def test_no_word_is_longer_than_stated() -> None:
+    words = [word for word, frequency in lexicon.segmenter().FREQ.items() if frequency]
+    assert max(map(len, words)) == lexicon.LONGEST_WORD
+
+
 def test_is_word() -> None:
     assert lexicon.is_word("路线")
     assert not lexicon.is_word("邝小蕉")

@@ -1,10 +1,13 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from dispatch_model.encoder import HEADS, Predictions
 from dispatch_model.labels import LabelMaps
-from training.predict import accuracies, predict
+from training.predict import CHUNK, accuracies, predict, predict_texts
 from training.prepare import Part
 from training.targets import MISSING, encode_targets
 
@@ -64,3 +67,24 @@ def test_heads_nobody_knows_are_not_scored(maps: LabelMaps) -> None:
     given = part(maps, 2)
     assert all((values == MISSING).all() for values in given.targets.values())
     assert accuracies(logits(maps, 2), given, maps) == {}
+
+
+class Lengths:
+    """Answers with the length of each text, and keeps how many were asked at once."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        """One column a head."""
+        self.asked.append(len(texts))
+        column = np.array([[len(text)] for text in texts], dtype=np.float32)
+        return Predictions(**dict.fromkeys(HEADS, column))  # type: ignore[arg-type]
+
+
+def test_texts_are_asked_in_chunks_and_answered_in_order() -> None:
+    model, texts = Lengths(), ["路" * (number % 7 + 1) for number in range(2 * CHUNK + 3)]
+    answer = predict_texts(model, texts, "test")
+    assert model.asked == [CHUNK, CHUNK, 3]
+    for head in HEADS:
+        assert getattr(answer, head)[:, 0].tolist() == [len(text) for text in texts]

@@ -4,7 +4,7 @@ from tokenizers import Tokenizer
 
 from dispatch_model.labels import LabelMaps
 from training.config import TrainingConfig
-from training.prepare import Part, load_parts
+from training.prepare import Part, data_fingerprint, load_parts
 from training.splits import text_group
 from training.targets import MISSING
 
@@ -69,3 +69,14 @@ def test_titles_are_dropped_from_a_share_of_the_rows(tiny_parts: dict[str, Part]
     assert all(mixed in pair for mixed, *pair in zip(half, full, bare, strict=True))
     assert half == part.mixed_ids(tokenizer, 48, 0.5, seed=1)
     assert half != part.mixed_ids(tokenizer, 48, 0.5, seed=2)
+
+
+def test_the_data_fingerprint_follows_ids_and_every_label(tiny_parts: dict[str, Part]) -> None:
+    part = tiny_parts["train"]
+    names = [head for head in part.targets if head in part.rows] + ["id", "taidi_label"]
+    prints = {
+        data_fingerprint(Part({**part.rows, name: [*part.rows[name][:-1], "另一个"]}, [], [], {})) for name in names
+    }
+    assert {"kind", "flags", "category", "handler_level"} < set(names)
+    assert len(prints | {data_fingerprint(part)}) == len(names) + 1
+    assert data_fingerprint(part) == data_fingerprint(Part(dict(part.rows), [], [], {}))

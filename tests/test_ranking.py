@@ -190,16 +190,16 @@ def test_the_mass_of_a_closed_level_moves_up_and_never_down(
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), leaf=st.integers(0, len(SMALL_LEAVES) - 1))
-def test_taking_a_certain_matter_back_from_every_lower_level_never_lowers_the_answer(seed: int, leaf: int) -> None:
+def test_a_certain_matter_taken_back_from_every_lower_level_is_answered_by_city_or_district(
+    seed: int, leaf: int
+) -> None:
     rng = np.random.default_rng(seed)
-    before = random_mask(rng, SMALL_LEAVES, SMALL_FUNCTIONS)
-    after = before.copy()
-    after[leaf, :, 2:] = False
+    mask = random_mask(rng, SMALL_LEAVES, SMALL_FUNCTIONS).copy()
+    mask[leaf, :, 2:] = False
     certain = np.full(len(SMALL_LEAVES), -1e3)
     certain[leaf] = 0.0
-    _, function, level = logits(rng, before.shape)
-    tops = [rank(certain, function, level, None, mask, 1.0).top(1)[0] for mask in (before, after)]
-    assert tops[1][1] <= tops[0][1]
+    _, function, level = logits(rng, mask.shape)
+    assert rank(certain, function, level, None, mask, 1.0).top(1)[0][1] < 2
 
 
 def test_binding_rows_of_the_catalogue_close_the_other_functions() -> None:

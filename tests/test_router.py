@@ -87,6 +87,12 @@ def test_a_transcript_without_content_asks() -> None:
     assert routing.missing == ("诉求内容",)
 
 
+@pytest.mark.parametrize("text", ["喂", "嗯嗯", "谢谢", "坐席：您好，请问有什么可以帮您？", "坐席：您好。市民：喂喂"])
+def test_a_greeting_is_never_an_emergency(text: str) -> None:
+    routing = opened().route([case(text)], now=NOW)[0]
+    assert (routing.disposition, routing.missing) == (Disposition.ASK, ("诉求内容",))
+
+
 def test_a_gas_leak_is_an_emergency() -> None:
     routing = opened().route([case("秀英区海秀镇我家煤气泄漏了味道很大快来人")], now=NOW)[0]
     assert routing.disposition is Disposition.EMERGENCY
@@ -129,7 +135,11 @@ def test_turns_are_read() -> None:
 
 @pytest.mark.parametrize(
     ("text", "kind"),
-    [(" \n", ErrorKind.TRANSCRIPT_EMPTY), ("路" * (MAX_TRANSCRIPT_CHARS + 1), ErrorKind.TRANSCRIPT_TOO_LONG)],
+    [
+        (" \n", ErrorKind.TRANSCRIPT_EMPTY),
+        ("市民：", ErrorKind.TRANSCRIPT_EMPTY),
+        ("路" * (MAX_TRANSCRIPT_CHARS + 1), ErrorKind.TRANSCRIPT_TOO_LONG),
+    ],
 )
 def test_blank_and_endless_transcripts_are_refused(text: str, kind: ErrorKind) -> None:
     with pytest.raises(DispatchError) as raised:

@@ -56,3 +56,13 @@ def test_the_cut_does_not_depend_on_the_order_of_rows() -> None:
     there = set(split_corpus(corpus(texts), 0.3)["validation"]["text"])
     back = set(split_corpus(corpus(texts[::-1]), 0.3)["validation"]["text"])
     assert there == back
+
+
+def test_a_text_of_test_is_in_no_other_part() -> None:
+    texts = invented(60)
+    told = [*texts[:20], *(f"{n}，{text}！" for n, text in enumerate(texts))]
+    parts = split_corpus(corpus(told, ["test"] * 20 + ["train"] * 60), 0.3)
+    groups = {name: {text_group(text) for text in part["text"]} for name, part in parts.items()}
+    assert not groups["test"] & (groups["train"] | groups["validation"])
+    assert list(parts["test"]["id"]) == [str(number) for number in range(20)]
+    assert sorted(map(int, [*parts["train"]["id"], *parts["validation"]["id"]])) == list(range(40, 80))

@@ -51,6 +51,18 @@ def test_writers_racing_on_one_case_id_store_one_row(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_threads_share_one_store(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "dispatch.db")
+
+    def save_and_find(number: int) -> bool:
+        saved = store.save([record(str(number))])
+        return store.find([str(number)]) == saved
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(save_and_find, range(40)))
+    store.close()
+
+
 def test_the_database_is_durable(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "dispatch.db")
     with store._transaction() as connection:

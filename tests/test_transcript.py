@@ -169,12 +169,41 @@ def test_short_matters_are_content(text: str) -> None:
     assert not transcript.is_contentless(text)
 
 
-def test_check_accepts_what_fits() -> None:
-    transcript.check(Case(case_id="1", transcript="水" * MAX_TRANSCRIPT_CHARS))
-    transcript.check(Case(case_id="1", transcript="喂"))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "喂",
+        "谢谢",
+        "坐席：您好，请问有什么可以帮您？",
+        "坐席：您好，请问有什么可以帮您？市民：喂喂",
+        "坐席：您好，青岭12345热线，很高兴为您服务。市民：你好。坐席：请讲。市民：听得到吗？坐席：感谢来电，再见。",
+    ],
+)
+def test_greetings_of_both_sides_say_nothing(text: str) -> None:
+    assert transcript.says_nothing(transcript.parse(text))
 
 
-@pytest.mark.parametrize("blank", ["", " \n\t", "\u200b\ufeff", "😡", (), (_citizen(" "),)])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "坐席：您好，请讲。市民：停水",
+        "坐席：请问您是反映路灯不亮的问题吗？市民：对的",  # the matter is in the agent's words
+        "坐席：路灯不亮",
+    ],
+)
+def test_a_matter_on_either_side_says_something(text: str) -> None:
+    assert not transcript.says_nothing(transcript.parse(text))
+
+
+def test_check_gives_the_turns_of_what_fits() -> None:
+    long = "水" * MAX_TRANSCRIPT_CHARS
+    assert transcript.check(Case(case_id="1", transcript=long)) == (_citizen(long),)
+    assert transcript.check(Case(case_id="1", transcript="喂")) == (_citizen("喂"),)
+
+
+@pytest.mark.parametrize(
+    "blank", ["", " \n\t", "\u200b\ufeff", "😡", "❶🄋", "市民：", "坐席： 市民：", (), (_citizen(" "),)]
+)
 def test_check_refuses_a_blank_transcript(blank: str | tuple[Turn, ...]) -> None:
     with pytest.raises(DispatchError, match="为空白") as caught:
         transcript.check(Case(case_id="A7", transcript=blank))
@@ -188,6 +217,7 @@ def test_check_refuses_a_long_transcript(long: str | tuple[Turn, ...]) -> None:
     with pytest.raises(DispatchError, match="20001 字，至多 20000 字") as caught:
         transcript.check(Case(case_id="1", transcript=long))
     assert caught.value.kind is ErrorKind.TRANSCRIPT_TOO_LONG
+    assert caught.value.value == "20001"
 
 
 @pytest.mark.parametrize("unit", ["喂", "嗯啊 ", "你好，", "坐席:", "我要", "[", " ", "a@", "市民：是的"])

@@ -81,6 +81,10 @@ def test_columns_cover_the_table(tiny_parts: dict[str, Part], maps: LabelMaps) -
     assert fitted.weights.dtype == np.float32
 
 
+def test_flags_are_left_to_the_encoder(tiny_parts: dict[str, Part], maps: LabelMaps) -> None:
+    assert "flags" not in branch(tiny_parts["train"], maps).margins(["路灯"])
+
+
 def test_two_fits_are_the_same(tiny_parts: dict[str, Part], maps: LabelMaps) -> None:
     one, other = (branch(tiny_parts["train"], maps) for _ in range(2))
     np.testing.assert_array_equal(one.weights, other.weights)

@@ -7,7 +7,7 @@ older one included; nothing is fitted to it.
 from collections.abc import Mapping
 from pathlib import Path
 
-from training.corpus import CATCH_ALL_UNITS, read_cases, read_csv
+from training.corpus import handling_unit, read_cases, read_units
 from training.metrics import Ceiling, repeated_text_ceiling
 from training.splits import text_group
 
@@ -38,12 +38,12 @@ def label_noise(folder: Path) -> dict[str, Ceiling]:
 
 def _handled(folder: Path) -> list[tuple[str, str, Mapping[str, str]]]:
     """Source, text group and handling unit of every case whose unit means something."""
-    units = {(row["source"], row["unit"]): row for row in read_csv(folder / "units.csv")}
+    units = read_units(folder)
     wordless = text_group("")
     rows: list[tuple[str, str, Mapping[str, str]]] = []
     for case in read_cases(folder / "cases.jsonl.gz"):
-        unit = units.get((case["source"], case.get("unit") or ""))
+        unit = handling_unit(case, units)
         group = text_group(case["text"])
-        if unit is not None and unit["unit"] not in CATCH_ALL_UNITS and group != wordless:
+        if unit is not None and group != wordless:
             rows.append((case["source"], f"{case['source']}:{group}", unit))
     return rows

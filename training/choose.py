@@ -41,6 +41,15 @@ def _routes(targets: Targets, levels: int) -> tuple[NDArray[np.int64], NDArray[n
     return np.concatenate(rows), np.concatenate(cells)
 
 
+def _tables(
+    outputs: Arrays, rows: NDArray[np.int64], prior: NDArray[np.float32], blend: Blend, beta: float
+) -> NDArray[np.float64]:
+    """The joint tables of some rows where every cell is admissible, `[rows, functions·levels]`."""
+    function, level = (blended(outputs, blend, head)[rows] for head in ("function", "level"))
+    mask = np.ones(prior.shape, dtype=bool)
+    return Ranker(prior, beta).tables(outputs["category"][rows], function, level, mask).reshape(len(rows), -1)
+
+
 def best_beta(outputs: Arrays, targets: Targets, prior: NDArray[np.float32], blend: Blend) -> float:
     """The weight of the category prior at which most cases have function and level both right, under either truth.
 
@@ -49,13 +58,9 @@ def best_beta(outputs: Arrays, targets: Targets, prior: NDArray[np.float32], ble
     known, truth = _routes(targets, prior.shape[2])
     if not len(known):
         return BETAS[0]
-    function, level = (blended(outputs, blend, head)[known] for head in ("function", "level"))
-    mask = np.ones(prior.shape, dtype=bool)
-    mask.flags.writeable = False
 
     def right(beta: float) -> float:
-        tables = Ranker(prior, beta).tables(outputs["category"][known], function, level, mask)
-        return float((tables.reshape(len(known), -1).argmax(1) == truth).mean())
+        return float((_tables(outputs, known, prior, blend, beta).argmax(1) == truth).mean())
 
     return max(BETAS, key=lambda beta: (right(beta), -beta))
 
@@ -70,14 +75,17 @@ def joint_temperature(
     known, truth = _routes(targets, prior.shape[2])
     if not len(known):
         return 1.0
-    function, level = (blended(outputs, blend, head)[known] for head in ("function", "level"))
-    mask = np.ones(prior.shape, dtype=bool)
-    tables = Ranker(prior, beta).tables(outputs["category"][known], function, level, mask).reshape(len(known), -1)
-    logits = np.log(np.maximum(tables, 1e-30))
+    logits = np.log(np.maximum(_tables(outputs, known, prior, blend, beta), 1e-30))
     answer = minimize_scalar(
         lambda t: negative_log_likelihood(logits / t, truth), bounds=(0.5, MAX_TEMPERATURE), method="bounded"
     )
     return round(float(answer.x), 3)
+
+
+def _precision_recall(fired: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> tuple[float, float]:
+    """Both 0 where nothing fired, or nothing was flagged."""
+    hits = float((fired & flagged).sum())
+    return hits / max(1, fired.sum()), hits / max(1, flagged.sum())
 
 
 def flag_threshold(probability: NDArray[Any], truth: NDArray[np.int64]) -> tuple[float, str]:
@@ -88,16 +96,15 @@ def flag_threshold(probability: NDArray[Any], truth: NDArray[np.int64]) -> tuple
     """
     known = truth != MISSING
     scores, flagged = probability[known], truth[known] == 1
-    best = (0.0, 0.5, 0.0, 0.0)
+    best, reason = (0.0, 0.5), f"没有阈值的精确率达到 {LEAST_PRECISION:.2f}，取 0.5"
     for threshold in np.round(np.arange(0.1, 0.91, 0.02), 2):
-        fired = scores >= threshold
-        hits = float((fired & flagged).sum())
-        precision, recall = hits / max(1, fired.sum()), hits / max(1, flagged.sum())
+        precision, recall = _precision_recall(scores >= threshold, flagged)
         f1 = 2 * precision * recall / max(1e-9, precision + recall)
-        if hits and precision >= LEAST_PRECISION:
-            best = max(best, (f1, float(threshold), precision, recall))
+        if f1 and precision >= LEAST_PRECISION:
+            best, reason = max(best, (f1, float(threshold))), "验证集 F1 最大"
+    precision, recall = _precision_recall(scores >= best[1], flagged)
     counts = f"正例 {int(flagged.sum())}，n = {int(known.sum())}"
-    return best[1], f"验证集 F1 最大：精确率 {best[2]:.2f}，召回率 {best[3]:.2f}，{counts}"
+    return best[1], f"{reason}：精确率 {precision:.2f}，召回率 {recall:.2f}，{counts}"
 
 
 def choices(

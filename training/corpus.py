@@ -12,7 +12,7 @@ The two kinds of truth differ (a street office handles what is 城管 by functio
 import csv
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +83,24 @@ def encoder_text(transcript: str, title: str = "") -> str:
     return privacy.mask(model_text(parse(joined))).text
 
 
-def _handler(case: dict[str, Any], units: dict[tuple[str, str], dict[str, str]]) -> dict[str, str | None]:
+def read_units(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """The rows of `units.csv` by source and unit.
+
+    :raises DispatchError: INVALID_CONFIG when the file is not there.
+    """
+    return {(row["source"], row["unit"]): row for row in read_csv(folder / "units.csv")}
+
+
+def handling_unit(case: Mapping[str, Any], units: Mapping[tuple[str, str], dict[str, str]]) -> dict[str, str] | None:
+    """The row of the unit that handled a case; None where there is none that says anything about its line of duty."""
     unit = units.get((case["source"], case.get("unit") or ""))
     if unit is None or unit["unit"] in CATCH_ALL_UNITS or case["source"] == "beijing_bus":
+        return None
+    return unit
+
+
+def _handler(unit: dict[str, str] | None) -> dict[str, str | None]:
+    if unit is None:
         return {"handler_function": None, "handler_level": None, "handler_type": None}
     return {
         "handler_function": unit["function"],
@@ -118,7 +133,7 @@ def load_corpus(folder: Path) -> Dataset:
     :raises DispatchError: INVALID_CONFIG when one of these files is not there.
     """
     cases = list(read_cases(folder / "cases.jsonl.gz"))
-    units = {(row["source"], row["unit"]): row for row in read_csv(folder / "units.csv")}
+    units = read_units(folder)
     labels = read_labels(folder)
     rows = []
     for case in cases:
@@ -126,7 +141,7 @@ def load_corpus(folder: Path) -> Dataset:
             continue
         row = {
             **{key: case.get(key) or "" for key in ("id", "source", "city", "date", "split", "title", "text")},
-            **_handler(case, units),
+            **_handler(handling_unit(case, units)),
             **_reading(labels.get(case["id"])),
             "taidi_label": case.get("taidi_label"),
         }

@@ -7,10 +7,10 @@ Both answer the same rows in the same run; every figure has its number of rows a
 Leaves `evaluation.json` and `report.html` in the out folder.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from dispatch_model.bundle import blend_weights
-from dispatch_model.encoder import HEADS, Encoder, Floats, Predictions
+from dispatch_model.encoder import Encoder, Floats
 from dispatch_model.labels import LabelMaps
 from dispatch_model.ranking import Ranker
 from training import metrics
@@ -27,31 +27,18 @@ from training.baseline import Outputs, baseline_outputs
 from training.ceiling import label_noise
 from training.config import TrainingConfig
 from training.metrics import Bools, Ceiling, Score, Statistic
-from training.prepare import Part, load_parts
+from training.predict import predict_texts
+from training.prepare import Part, data_fingerprint, load_parts
 from training.questions import MIN_SLICE, Question, model_outputs, questions, slices
 from training.report import write_report
 from training.scorecard import Evaluation, Figures, FunctionFigure, Row
 from training.targets import MISSING, taidi_membership
 
-CHUNK = 64
-JUDGED = ("test", "validation", "calls")
+logger = logging.getLogger(__name__)
+
+JUDGED = ("test", "test_untitled", "validation", "calls")
 CENTRED = ("macro_f1", "ece")
 RAISED = 0.5  # probability from which a flag counts where the bundle names no threshold
-
-
-class Predictor(Protocol):
-    """What is asked of a model: `Encoder`, or a stand-in in tests."""
-
-    def predict(self, texts: Sequence[str]) -> Predictions:
-        """Log-probabilities of every head for each text."""
-
-
-def predict_all(predictor: Predictor, texts: Sequence[str], name: str) -> Predictions:
-    """Predictions for many texts, with a progress bar."""
-    starts = tqdm(range(0, len(texts), CHUNK), desc=name, leave=False)
-    chunks = [predictor.predict(texts[start : start + CHUNK]) for start in starts]
-    columns: dict[str, Any] = {head: np.concatenate([getattr(chunk, head) for chunk in chunks]) for head in HEADS}
-    return Predictions(**columns)
 
 
 def _statistic(metric: str, scores: Floats, truth: NDArray[np.int64]) -> Statistic:
@@ -190,11 +177,14 @@ def evaluate(bundle: Path | None, config: TrainingConfig, out: Path, *, console:
     encoder = Encoder.open(bundle)
     manifest = encoder.bundle.manifest
     parts = load_parts(config, maps)
+    parts["test_untitled"] = parts["test"].untitled()
+    if data_fingerprint(parts["train"]) != manifest.training_data:
+        logger.warning("the baseline's train rows are not those of bundle %s: labels were added since", manifest.name)
     taidi = taidi_membership(maps, parts["train"].targets)
     ranker = Ranker(encoder.bundle.log_prior, manifest.beta, temperature=manifest.temperature)
     answers = {
         name: model_outputs(
-            predict_all(encoder, parts[name].texts, name),
+            predict_texts(encoder, parts[name].texts, name),
             blend_weights(manifest, parts[name].rows["city"]),
             ranker,
             taidi,

@@ -5,7 +5,6 @@
 Everything that is chosen here (mix, temperature, blend, β, thresholds) is chosen on validation.
 """
 
-import hashlib
 import json
 import logging
 import shutil
@@ -36,12 +35,13 @@ from training.config import TrainingConfig
 from training.fit import build_network, load_tokenizer
 from training.graph import CHOICE_HEADS, Calibration, DispatchGraph
 from training.network import DispatchNetwork
+from training.metrics import mean_of, score, top_k_hits
 from training.parity import ParityRow, check, compare
-from training.prepare import Part, load_parts
+from training.prepare import Part, data_fingerprint, load_parts
 from training.prior import log_prior
 from training.quantize import export_float, quantize
 from training.smooth import smooth
-from training.targets import parent_membership
+from training.targets import MISSING, parent_membership
 from training.wide import WideBranch, fit_wide
 
 logger = logging.getLogger(__name__)
@@ -76,14 +76,14 @@ class Export:
         labels = head_labels(maps)
         sizes = {head: len(labels[head]) for head in labels} | {"parent": len(parent_membership(maps)[0])}
         train = parts["train"]
-        self.wide: WideBranch = fit_wide(
-            train.texts, train.targets, sizes, size=config.ngrams.size, c=config.ngrams.svm_c
-        )
+        mixed = train.mixed_texts(config.fit.title_drop, config.fit.seed)
+        self.wide: WideBranch = fit_wide(mixed, train.targets, sizes, size=config.ngrams.size, c=config.ngrams.svm_c)
         validation = parts["validation"]
         self.texts = validation.texts
         self.targets = {**validation.targets}
         self.feeds = [self._feed(text) for text in tqdm(self.texts, desc="tokens")]
-        self._smooth(train.texts[:: max(1, len(train) // SMOOTHING_TEXTS)])
+        self.flat: Arrays = dict(self.wide.margins(self.texts))
+        self.flat["category"] = self.flat["parent"][:, self.network.category.parent_of.numpy()]
 
     def _feed(self, text: str) -> Arrays:
         ids = np.array([head_tail(self.tokenizer.encode(text).ids, self.config.encoder.max_tokens)], dtype=np.int64)
@@ -95,9 +95,10 @@ class Export:
             "ngram_values": values[None],
         }
 
-    def _smooth(self, texts: Sequence[str]) -> None:
+    def smooth(self) -> None:
         """Prepare the encoder for int8 on a spread of training texts; its answers stay the same."""
-        feeds = [self._feed(text) for text in texts]
+        texts = self.parts["train"].texts
+        feeds = [self._feed(text) for text in texts[:: max(1, len(texts) // SMOOTHING_TEXTS)]]
         batches = [(torch.from_numpy(feed["input_ids"]), torch.from_numpy(feed["attention_mask"])) for feed in feeds]
         smooth(self.network, self.network.encoder, batches)
 
@@ -113,17 +114,13 @@ class Export:
 
     def calibration(self, deep: Arrays) -> Calibration:
         """Mix of the branches per head and the flags' scale."""
-        flat: Arrays = dict(self.wide.margins(self.texts))
-        flat["category"] = flat["parent"][:, self.network.category.parent_of.numpy()]
-        mixes = {head: fit_mix(deep[head], flat[head], self.targets[head]) for head in CHOICE_HEADS}
+        mixes = {head: fit_mix(deep[head], self.flat[head], self.targets[head]) for head in CHOICE_HEADS}
         return Calibration(mixes, *fit_flag_scale(deep["flags"], self.targets["flags"]))
 
     def joined(self, deep: Arrays, calibration: Calibration) -> Arrays:
         """What the graph should answer: the reference of the parity gate."""
-        flat: Arrays = dict(self.wide.margins(self.texts))
-        flat["category"] = flat["parent"][:, self.network.category.parent_of.numpy()]
         mixes = calibration.mixes
-        return {head: mixes[head].encoder * deep[head] + mixes[head].wide * flat[head] for head in CHOICE_HEADS}
+        return {head: mixes[head].encoder * deep[head] + mixes[head].wide * self.flat[head] for head in CHOICE_HEADS}
 
     def run_onnx(self, path: Path) -> Arrays:
         """Outputs of an exported file on validation, with the service's own session options."""
@@ -159,26 +156,28 @@ def write_tables(path: Path, vocabulary: NgramVocabulary, prior: NDArray[np.floa
 
 
 def _git_commit() -> str:
+    """The commit of this code, `-dirty` when files differ from it."""
     git = shutil.which("git")
     if git is None:
         return "unknown"
-    answer = subprocess.run([git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    command = [git, "describe", "--always", "--dirty"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
     return answer.stdout.strip() or "unknown"
+
+
+def portable(config: TrainingConfig) -> dict[str, Any]:
+    """The configuration without the paths of the machine: of an absolute path only its name stays."""
+    tree: dict[str, Any] = json.loads(config.model_dump_json())
+    for section, key in (("data", "folder"), ("encoder", "base"), ("fit", "start"), ("fit", "teacher")):
+        if Path(tree[section][key]).is_absolute():
+            tree[section][key] = Path(tree[section][key]).name
+    return tree
 
 
 def practised_cities(part: Part) -> list[str]:
     """Cities of the rows that tell who handled them, by name."""
     told = zip(part.rows["city"], part.rows["handler_function"], strict=True)
     return sorted({city for city, handler in told if handler and city})
-
-
-def data_fingerprint(part: Part) -> str:
-    """First 16 hex digits of the SHA-256 over ids and labels of the training rows."""
-    digest = hashlib.sha256()
-    labels = ("category", "function", "level", "kind", "flags", "handler_function", "handler_level", "taidi_label")
-    for name in ("id", *labels):
-        digest.update(json.dumps(part.rows[name], ensure_ascii=False).encode())
-    return digest.hexdigest()[:16]
 
 
 def _finished(run: Path) -> TrainingConfig:
@@ -197,7 +196,7 @@ def export(run: Path, out: Path, name: str = "haikou") -> Manifest:
     """Make a bundle of a finished run.
 
     :param run: folder written by `fit`.
-    :param out: folder of the bundle; made, or its files replaced, once everything passed.
+    :param out: folder of the bundle; made, or replaced as a whole, once everything passed.
     :raises DispatchError: INVALID_CONFIG when the run is not finished; INVALID_BUNDLE when int8 changes
         too many answers. Nothing is written then.
     """
@@ -205,10 +204,13 @@ def export(run: Path, out: Path, name: str = "haikou") -> Manifest:
     maps = LabelMaps.load()
     parts = load_parts(config, maps)
     work = Export(run, config, maps, parts)
-    deep = work.deep_logits()
+    deep = work.deep_logits()  # before smoothing, so that the gate also sees what smoothing does
+    work.smooth()
     calibration = work.calibration(deep)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
+        folder = Path(scratch) / "bundle"
+        folder.mkdir()
         _, small = work.write_graph(calibration, folder)
         calibration = work.sharpen(calibration, work.run_onnx(small))
         whole, small = work.write_graph(calibration, folder)
@@ -228,14 +230,36 @@ def export(run: Path, out: Path, name: str = "haikou") -> Manifest:
             **choices(outputs, work.targets, prior, maps, np.isin(parts["validation"].rows["city"], practised)),
             "practised": practised,
             "training_data": data_fingerprint(parts["train"]),
-            "config": json.loads(config.model_dump_json()),
-            "metrics": {"parity": [asdict(row) for row in parity], "mix": _mixes(calibration)},
+            "config": portable(config),
+            "metrics": {
+                "validation": _validation(outputs, work.targets),
+                "parity": [asdict(row) for row in parity],
+                "mix": _mixes(calibration),
+            },
         }
         write_card(folder / "card.md", fields, {name: len(part) for name, part in parts.items()})
         manifest = write_manifest(folder, fields)
         whole.unlink()
-        shutil.copytree(folder, out, dirs_exist_ok=True)
+        _replace(out, folder, Path(scratch) / "old")
     return manifest
+
+
+def _replace(out: Path, new: Path, aside: Path) -> None:
+    """Put the new folder in the place of the old one, whole; the old one goes with the scratch folder."""
+    if out.exists():
+        out.replace(aside)
+    new.replace(out)
+
+
+def _validation(outputs: Arrays, targets: Arrays) -> dict[str, dict[str, float]]:
+    """Top-1 of the int8 file per head on validation, with its 95 % bootstrap interval."""
+    found = {}
+    for head in CHOICE_HEADS:
+        known = targets[head] != MISSING
+        if known.any():
+            hits = top_k_hits(outputs[head][known], targets[head][known], 1)
+            found[head] = asdict(score(mean_of(hits), int(known.sum())))
+    return found
 
 
 def _mixes(calibration: Calibration) -> dict[str, dict[str, float]]:
@@ -246,7 +270,7 @@ def _parity(work: Export, deep: Arrays, calibration: Calibration, whole: Arrays,
     """Compare all three; refuse when too much changed."""
     targets = {head: work.targets[head] for head in CHOICE_HEADS}
     reference = work.joined(deep, calibration)
-    rows = [*compare("torch→fp32", reference, whole, targets), *compare("fp32→int8", whole, small, targets)]
+    rows = [*compare("torch→fp32", reference, whole, targets), *compare("torch→int8", reference, small, targets)]
     for row in rows:
         logger.info("%s %s flips %.2f%% F1 loss %.2f%%", row.step, row.head, 100 * row.flips, 100 * row.f1_loss)
     check(rows)

@@ -4,18 +4,20 @@
     dispatch train --out runs/try --set fit.epochs=1 --set encoder.layers=2   # a quick look on a CPU
 
 Leaves in the run folder: `network.safetensors` (averaged weights), `config.json`, `log.jsonl`
-(one line an epoch) and `checkpoint.pt`, from which the same command resumes; a finished run ends at once.
+(one line an epoch) and `checkpoint.pt`, from which the same command resumes; a finished run ends at once,
+and one that began with other settings or data is refused.
 """
 
 import json
 import logging
 import math
-import random
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -23,7 +25,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from dispatch_model.labels import LabelMaps
-from training.batches import epoch_batches, length_batches, pad, select
+from training.batches import epoch_batches, pad, select
+from training.checkpoint import Progress, origin_of, random_states, read_checkpoint, restore_random, write_checkpoint
 from training.config import TrainingConfig
 from training.loss import MultiTaskLoss, divergence
 from training.network import DispatchNetwork, HeadSizes, load_encoder, parameter_groups
@@ -60,16 +63,6 @@ def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
     return 0.1 + 0.45 * (1 + math.cos(math.pi * progress))
 
 
-@dataclass
-class Progress:
-    """Where a run stands; what a checkpoint must restore."""
-
-    epoch: int = 0
-    step: int = 0  # steps done in all
-    done: int = 0  # batches done in this epoch
-    seconds: float = 0.0
-
-
 class Fit:
     """One training run in a folder, resumable."""
 
@@ -82,7 +75,7 @@ class Fit:
         self.tokenizer = load_tokenizer(config.encoder.base)
         self.network = build_network(config, maps).to(device())
         if fit.start:
-            self.network.load_state_dict(load_file(fit.start))
+            self.network.load_state_dict(load_file(fit.start, device=str(device())))
         self.pad_id = self.network.encoder.config.pad_token_id
         self.loss = MultiTaskLoss(
             config.loss, maps, fit.label_smoothing, parts["train"].targets, fit.logit_adjustment
@@ -99,7 +92,8 @@ class Fit:
         )
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(fit.average_decay))  # type: ignore[no-untyped-call]
-        self.soft = soft_targets(Path(fit.teacher), parts["train"]) if fit.teacher else {}
+        self.soft: Mapping[str, NDArray[np.float16]] = {}  # the teacher is asked in `train`
+        self.origin = origin_of(config, parts["train"])
         self.progress = Progress()
         self.saved_at = time.monotonic()
 
@@ -108,15 +102,23 @@ class Fit:
         """Where an unfinished run is kept."""
         return self.folder / "checkpoint.pt"
 
+    @property
+    def weights(self) -> Path:
+        """Where the averaged weights of a finished run are."""
+        return self.folder / "network.safetensors"
+
     def resume(self) -> bool:
-        """Continue an unfinished run of this folder; False when there is none."""
+        """Take up the run of this folder; False when there is none.
+
+        :raises DispatchError: INVALID_CONFIG when it began with other settings or data.
+        """
         if not self.checkpoint.is_file():
             return False
-        state = torch.load(self.checkpoint, weights_only=True)
+        state = read_checkpoint(self.checkpoint, self.origin)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["rng"])
+        restore_random(state["rng"])
         self.progress = Progress(**state["progress"])
         logger.info("resumed at epoch %d, step %d", self.progress.epoch, self.progress.step)
         return True
@@ -127,12 +129,11 @@ class Fit:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "rng": torch.get_rng_state(),
+            "rng": random_states(),
             "progress": vars(self.progress),
+            **self.origin,
         }
-        whole = self.checkpoint.with_suffix(".new")
-        torch.save(state, whole)
-        whole.replace(self.checkpoint)
+        write_checkpoint(state, self.checkpoint)
         self.saved_at = time.monotonic()
 
     def train_step(self, ids: list[list[int]], rows: list[int], steps: int) -> float:
@@ -166,11 +167,16 @@ class Fit:
             loss = loss + self.config.fit.rdrop * divergence(*logits)
         return loss
 
+    def batches(self, epoch: int) -> tuple[list[list[int]], list[tuple[int, list[int]]]]:
+        """Token ids of the train rows in one epoch, and its numbered batches of rows."""
+        fit, limit = self.config.fit, self.config.encoder.max_tokens
+        ids = self.parts["train"].mixed_ids(self.tokenizer, limit, fit.title_drop, fit.seed + epoch)
+        return ids, list(epoch_batches([len(row) for row in ids], fit.tokens_per_batch, fit.seed, epoch))
+
     def train_epoch(self, epoch: int, steps_per_epoch: int) -> None:
         """The rest of one epoch, from where the checkpoint left it."""
-        fit, part = self.config.fit, self.parts["train"]
-        ids = part.mixed_ids(self.tokenizer, self.config.encoder.max_tokens, fit.title_drop, fit.seed + epoch)
-        batches = list(epoch_batches([len(row) for row in ids], fit.tokens_per_batch, fit.seed, epoch))
+        fit = self.config.fit
+        ids, batches = self.batches(epoch)
         self.network.train()
         started, average = time.monotonic(), 0.0
         bar = tqdm(batches[self.progress.done :], desc=f"epoch {epoch + 1}/{fit.epochs}", mininterval=10)
@@ -191,10 +197,25 @@ class Fit:
         return accuracies(predict(self.average.module, ids, self.pad_id, 4096), part, self.maps)
 
     def run(self) -> dict[str, float]:
-        """All epochs; the last validation scores. Writes the averaged weights."""
-        fit, limit = self.config.fit, self.config.encoder.max_tokens
-        lengths = [len(row) for row in self.parts["train"].token_ids(self.tokenizer, limit)]
-        steps_per_epoch = len(length_batches(lengths, fit.tokens_per_batch, random.Random(0)))
+        """All epochs; the last validation scores. Writes the averaged weights.
+
+        A finished run only gives its scores again.
+        """
+        if self.progress.scores and self.weights.is_file():
+            return self.progress.scores
+        scores = self.train() if self.progress.epoch < self.config.fit.epochs else self.validate()
+        average = self.average.module.state_dict()
+        save_file({name: value.contiguous() for name, value in average.items()}, self.weights)
+        self.progress.scores = scores
+        self.save()
+        return scores
+
+    def train(self) -> dict[str, float]:
+        """The epochs that are left; the last validation scores."""
+        fit = self.config.fit
+        if fit.teacher:
+            self.soft = soft_targets(Path(fit.teacher), self.parts["train"])
+        steps_per_epoch = len(self.batches(0)[1])
         scores: dict[str, float] = {}
         for epoch in range(self.progress.epoch, fit.epochs):
             self.train_epoch(epoch, steps_per_epoch)
@@ -205,21 +226,18 @@ class Fit:
             with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps({k: round(v, 4) for k, v in line.items()}) + "\n")
             logger.info("%s", line)
-        save_file(
-            {name: value.contiguous() for name, value in self.average.module.state_dict().items()},
-            self.folder / "network.safetensors",
-        )
-        return scores or self.validate()
+        return scores
 
 
 def fit(config: TrainingConfig, folder: Path, maps: LabelMaps | None = None) -> dict[str, float]:
     """Train into `folder`, resuming what is there; the last validation scores.
 
-    :raises DispatchError: INVALID_CONFIG when the data are not where the configuration says.
+    :raises DispatchError: INVALID_CONFIG when the data are not where the configuration says, or when the
+        folder holds a run that began with other settings or data.
     """
     maps = maps or LabelMaps.load()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
     run = Fit(config, maps, folder, load_parts(config, maps))
     run.resume()
+    (folder / "config.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
     return run.run()

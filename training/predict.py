@@ -1,13 +1,27 @@
-"""Logits of a network in training on a whole part, and how often they are right."""
+"""Answers to many texts, of a network in training or of a finished bundle, and how often they are right."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
+from dispatch_model.encoder import HEADS, Predictions
 from dispatch_model.labels import LabelMaps
 from training.batches import length_batches, pad
 from training.prepare import Part
 from training.targets import MISSING, parent_membership
+
+CHUNK = 64
+
+
+class Predictor(Protocol):
+    """What is asked of a model: `Encoder`, or a stand-in in tests."""
+
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        """Log-probabilities of every head for each text."""
 
 
 def device() -> torch.device:
@@ -31,6 +45,14 @@ def predict(network: nn.Module, ids: list[list[int]], pad_id: int, tokens: int) 
             logits.setdefault(head, []).append(values.float().cpu())
     back = np.argsort(order)
     return {head: torch.cat(values).numpy()[back] for head, values in logits.items()}
+
+
+def predict_texts(predictor: Predictor, texts: Sequence[str], name: str) -> Predictions:
+    """Predictions for many texts, with a progress bar."""
+    starts = tqdm(range(0, len(texts), CHUNK), desc=name, leave=False)
+    chunks = [predictor.predict(texts[start : start + CHUNK]) for start in starts]
+    columns: dict[str, Any] = {head: np.concatenate([getattr(chunk, head) for chunk in chunks]) for head in HEADS}
+    return Predictions(**columns)
 
 
 def accuracies(logits: dict[str, np.ndarray], part: Part, maps: LabelMaps) -> dict[str, float]:

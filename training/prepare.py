@@ -1,8 +1,10 @@
 """From the data folder to tokenised rows with targets, ready for `fit` and for evaluation."""
 
+import hashlib
+import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from datasets import Dataset, concatenate_datasets
@@ -33,11 +35,18 @@ class Part:
         """Ids of the texts with title, at most `limit` each."""
         return tokenize(tokenizer, self.texts, limit)
 
-    def mixed_ids(self, tokenizer: Tokenizer, limit: int, title_drop: float, seed: int) -> list[list[int]]:
-        """Ids where a share `title_drop` of the rows goes without its title."""
+    def mixed_texts(self, title_drop: float, seed: int) -> list[str]:
+        """Texts of which a share `title_drop` goes without its title."""
         rng = random.Random(seed)
-        chosen = [bare if rng.random() < title_drop else full for full, bare in zip(self.texts, self.bare, strict=True)]
-        return tokenize(tokenizer, chosen, limit)
+        return [bare if rng.random() < title_drop else full for full, bare in zip(self.texts, self.bare, strict=True)]
+
+    def mixed_ids(self, tokenizer: Tokenizer, limit: int, title_drop: float, seed: int) -> list[list[int]]:
+        """Ids of the mixed texts, at most `limit` each."""
+        return tokenize(tokenizer, self.mixed_texts(title_drop, seed), limit)
+
+    def untitled(self) -> "Part":
+        """The same rows without their titles: what the service receives when intake sends none."""
+        return replace(self, texts=self.bare)
 
 
 def part_of(rows: Dataset, maps: LabelMaps) -> Part:
@@ -47,6 +56,15 @@ def part_of(rows: Dataset, maps: LabelMaps) -> Part:
     bare = [encoder_text(text) if title else full for (text, title), full in zip(pairs, texts, strict=True)]
     columns = {name: list(rows[name]) for name in rows.column_names}
     return Part(columns, texts, bare, encode_targets(columns, maps))
+
+
+def data_fingerprint(part: Part) -> str:
+    """First 16 hex digits of the SHA-256 over ids and labels of the training rows."""
+    digest = hashlib.sha256()
+    labels = ("category", "function", "level", "kind", "flags", "handler_function", "handler_level", "taidi_label")
+    for name in ("id", *labels):
+        digest.update(json.dumps(part.rows[name], ensure_ascii=False).encode())
+    return digest.hexdigest()[:16]
 
 
 def load_parts(config: TrainingConfig, maps: LabelMaps) -> dict[str, Part]:

@@ -1,7 +1,7 @@
 """Train, validation and test. The test split is the data's own and is never chosen on.
 
 Validation is cut from the train split by a hash of the text, so that repeats of one text
-never stand on both sides and the cut never depends on row order.
+never stand on both sides and the cut never depends on row order. Texts of test teach nothing.
 """
 
 import hashlib
@@ -25,13 +25,17 @@ def is_validation(text: str, share: float) -> bool:
 def split_corpus(corpus: Dataset, validation_share: float) -> dict[str, Dataset]:
     """`train`, `validation` and `test` parts of a corpus (disjoint, also by `text_group`).
 
+    A row of the train split whose text is in test is in no part.
+
     :param corpus: rows with `text` and `split` (`train` or `test`).
     :param validation_share: share of the train split that is held out for choosing.
     """
-    names: list[list[int]] = [[], [], []]
-    for index, (text, split) in enumerate(zip(corpus["text"], corpus["split"], strict=True)):
+    told = list(zip(corpus["text"], corpus["split"], strict=True))
+    tested = {text_group(text) for text, split in told if split == "test"}
+    rows: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
+    for index, (text, split) in enumerate(told):
         if split == "test":
-            names[2].append(index)
-        else:
-            names[1 if is_validation(text, validation_share) else 0].append(index)
-    return {name: corpus.select(rows) for name, rows in zip(("train", "validation", "test"), names, strict=True)}
+            rows["test"].append(index)
+        elif text_group(text) not in tested:
+            rows["validation" if is_validation(text, validation_share) else "train"].append(index)
+    return {name: corpus.select(chosen) for name, chosen in rows.items()}

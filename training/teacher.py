@@ -12,15 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from dispatch_model.encoder import Encoder
 from training.config import LossSection
+from training.predict import predict_texts
 from training.prepare import Part
 from training.targets import MISSING
 
 TAUGHT = ("category", "function", "level", "kind")
-_CHUNK = 64
 
 
 def soft_targets(bundle: Path, part: Part) -> dict[str, NDArray[np.float16]]:
@@ -28,13 +27,8 @@ def soft_targets(bundle: Path, part: Part) -> dict[str, NDArray[np.float16]]:
 
     :raises DispatchError: INVALID_BUNDLE when the teacher does not load.
     """
-    encoder = Encoder.open(bundle)
-    rows: dict[str, list[NDArray[np.float16]]] = {head: [] for head in TAUGHT}
-    for start in tqdm(range(0, len(part), _CHUNK), desc="teacher", mininterval=10):
-        answer = encoder.predict(part.texts[start : start + _CHUNK])
-        for head in TAUGHT:
-            rows[head].append(np.exp(getattr(answer, head)).astype(np.float16))
-    return {head: np.concatenate(values) for head, values in rows.items()}
+    answer = predict_texts(Encoder.open(bundle), part.texts, "teacher")
+    return {head: np.exp(getattr(answer, head)).astype(np.float16) for head in TAUGHT}
 
 
 def teacher_loss(

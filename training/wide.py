@@ -2,7 +2,8 @@
 
 A plain linear model on TF-IDF is a strong rival on these texts and errs elsewhere than the encoder;
 its scores are added to the encoder's inside the same graph (Cheng et al. 2016, "Wide & Deep").
-Flags and levels have few, skewed classes; they are learned like the others, one against the rest.
+Each head is learned one class against the rest; six-digit categories take the scores of their four digits,
+and flags are left to the encoder.
 """
 
 from collections.abc import Mapping, Sequence
