@@ -19,10 +19,9 @@ from dispatch_model.access_row import COLUMNS, LISTS, AccessRow, parse_row, plac
 from dispatch_model.city import City
 from dispatch_model.directory import GOVERNMENT
 from dispatch_model.errors import DispatchError, ErrorKind, near
-from dispatch_model.labels import LEVELS, LabelMaps
+from dispatch_model.labels import LEVELS, PREFIX_LENGTHS, LabelMaps
 from dispatch_model.sheet import Sheet, version_of
 
-_PREFIX_LENGTHS = (6, 4, 2)
 _CACHED_SLICES = 256
 
 
@@ -64,7 +63,7 @@ class _Slice:
 
     def _key(self, category: str, level: str) -> tuple[str, str] | None:
         """The longest listed prefix of `category` at `level`."""
-        keys = ((level, category[:length]) for length in _PREFIX_LENGTHS)
+        keys = ((level, category[:length]) for length in PREFIX_LENGTHS)
         return next((key for key in keys if key in self._deciding), None)
 
 

@@ -9,16 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from unicodedata import normalize
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    field_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator
 
 MAX_TRANSCRIPT_CHARS = 20_000
 CHINA_TIME = timezone(timedelta(hours=8), "UTC+08:00")
@@ -48,6 +39,11 @@ class Frozen(BaseModel):
 def _whole_characters(value: str) -> str:
     """Half an emoji, left where another system cut a text, cannot be encoded; it becomes U+FFFD."""
     return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _plain_name(value: str) -> str:
+    """Intake systems pad a name, or write it full width."""
+    return normalize("NFKC", value).strip()
 
 
 FreeText = Annotated[str, AfterValidator(_whole_characters)]
@@ -133,10 +129,7 @@ class Case(Frozen):
         description=f"通话转写：一段文字，或按轮次的对话；合计至多 {MAX_TRANSCRIPT_CHARS} 字"
     )
     city: Annotated[
-        Annotated[
-            str, Field(max_length=64), AfterValidator(lambda name: normalize("NFKC", _whole_characters(name)).strip())
-        ]
-        | None,
+        Annotated[str, Field(max_length=64), AfterValidator(_whole_characters), AfterValidator(_plain_name)] | None,
         BeforeValidator(_blank_is_absent),
     ] = Field(default=None, description="城市，缺省为服务配置的城市", examples=["海口市"])
     address: Annotated[

@@ -7,7 +7,7 @@ decides, so a more specific `prior` row frees its categories from a wider `bindi
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,8 @@ import chinese_calendar
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatch_model.labels import KINDS, LEVELS, LabelMaps
+from dispatch_model.cases import CHINA_TIME
+from dispatch_model.labels import KINDS, LEVELS, PREFIX_LENGTHS, LabelMaps
 from dispatch_model.sheet import Sheet, version_of
 from dispatch_model.table import Row
 
@@ -24,8 +25,6 @@ BINDING, PRIOR = "binding", "prior"
 COLUMNS = ("id", "category", "lead_function", "level", "co_functions", *KINDS, "basis", "mode")
 MOST_DAYS = 180
 CLOSING_TIME = time(18)  # a deadline in days ends with the office hours of its last day
-CHINA = timezone(timedelta(hours=8))
-_PREFIX_LENGTHS = (6, 4, 2)
 _SATURDAY = 5
 
 
@@ -73,7 +72,7 @@ class Catalogue:
 
     def rows_for(self, category: str) -> tuple[CatalogueRow, ...]:
         """The rows that decide `category`: all of its longest listed prefix, by id."""
-        for length in _PREFIX_LENGTHS:
+        for length in PREFIX_LENGTHS:
             rows = self._groups.get(category[:length])
             if rows:
                 return tuple(rows)
@@ -105,8 +104,9 @@ class Catalogue:
 
 def _after_working_days(received_at: datetime, days: int) -> datetime:
     """Closing time of the `days`-th working day after the day of receipt; 0 is that day itself."""
-    local = received_at.replace(tzinfo=CHINA) if received_at.tzinfo is None else received_at.astimezone(CHINA)
-    return datetime.combine(_last_working_day(local.date(), days), CLOSING_TIME, CHINA)
+    local = received_at if received_at.tzinfo else received_at.replace(tzinfo=CHINA_TIME)
+    day = local.astimezone(CHINA_TIME).date()
+    return datetime.combine(_last_working_day(day, days), CLOSING_TIME, CHINA_TIME)
 
 
 @lru_cache(maxsize=4096)

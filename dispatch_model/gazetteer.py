@@ -89,7 +89,7 @@ class Gazetteer:
 
         :raises DispatchError: landmarks.csv names a region the city does not have.
         """
-        return cls(city, _landmarks(city, folder))
+        return cls(city, read_landmarks(city, folder))
 
     def find(self, text: str, address: Address | None = None) -> Place:
         """The deepest region all words agree on; the address, where there is one, has the last word."""
@@ -184,7 +184,11 @@ def _forms(region: Region) -> Iterable[tuple[str, int]]:
                 yield short, _BARE if region.level == _DISTRICT else _HINT
 
 
-def _landmarks(city: City, folder: Path | None) -> dict[str, str]:
+def read_landmarks(city: City, folder: Path | None = None) -> dict[str, str]:
+    """Roads, estates and landmarks of `city` with the region each lies in; none when the city lists none.
+
+    :raises DispatchError: landmarks.csv names a region the city does not have.
+    """
     file = f"{city.slug}/{LANDMARK_FILE}"
     source = label_folder(folder) / city.slug / LANDMARK_FILE
     if not source.is_file():

@@ -15,6 +15,7 @@ from dispatch_model.table import Problems, Row
 LEVELS = ("市", "区", "镇街", "村居")  # high to low
 KINDS = ("咨询", "求助", "投诉", "举报", "建议", "表扬")
 FLAGS = ("urgent", "refuse", "vague", "multi", "status")
+PREFIX_LENGTHS = (6, 4, 2)  # of category codes, the most specific first
 
 CATEGORY_FILE = "db44/categories.csv"
 FUNCTION_FILE = "functions.csv"

@@ -123,6 +123,8 @@ def _rule(tag: str, pattern: str, holds: Callable[[re.Match[str]], bool] | None 
     return _Rule(f"[{tag}]", re.compile(pattern, re.IGNORECASE), holds)
 
 
+_MOBILE = r"(?:\+?86[- ]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}"
+_ACCOUNT = r"(?<![A-Za-z])(?:QQ|微信|wx|vx|weixin)"
 # The part to hide is group 1; earlier rules win where two overlap.
 _RULES = (
     _rule("邮箱", r"(?<![a-z0-9_.+-])([a-z0-9][a-z0-9_.+-]{0,40}@[a-z0-9-]+(?:\.[a-z0-9-]+)+)"),
@@ -130,12 +132,23 @@ _RULES = (
     _rule("身份证", r"(?<!\d)([1-8]\d{5}[\d*]{4,8}\*{2,}[\d*]{0,6}[\dX])(?![\dA-Za-z])"),
     _rule("身份证", rf"(?<![{_SPOKEN}])([{_SPOKEN}]{{17}}[{_SPOKEN}Xx])(?![{_SPOKEN}])"),
     _rule("银行卡", r"(?<![\dA-Za-z.])(\d{4}(?:[ -]?\d{4}){2,3}(?:[ -]?\d{1,3})?)(?![\dA-Za-z]|\.\d)", _is_card),
-    _rule("电话", r"(?<![\dA-Za-z.])((?:\+?86[- ]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4})(?![\dA-Za-z]|\.\d)", _no_order),
+    _rule("电话", rf"(?<![\dA-Za-z.])({_MOBILE})(?![\dA-Za-z]|\.\d)", _no_order),
     _rule("电话", r"(?<![\dA-Za-z])(1[3-9]\d[*xX]{4}\d{4})(?!\d)"),
     _rule("电话", r"(?<![\d.])((?:0\d{2,3}|[(（]0\d{2,3}[)）])[- ]?[2-9]\d{6,7}(?:[-转]\d{1,5})?)(?![\d.])", _no_order),
     _rule("电话", r"(?:电话|座机|固话|手机|联系方式|致电)(?:号码|号)?[是为:：]?\s?([2-9]\d{6,7})(?!\d|元|万|块)"),
     _rule("电话", rf"(?<![{_SPOKEN}])([幺一][三四五六七八九][{_SPOKEN}]{{9}})(?![{_SPOKEN}十百千万])"),
-    _rule("电话", r"(?:QQ|微信)(?:号码?|[是为:：])+\s?([a-z0-9][\w-]{4,19})"),
+    # Speech recognition spaces the digits; so far apart, only a cue makes them one number.
+    _rule(
+        "电话",
+        r"(?:电话|手机|座机|固话|联系方式|致电|号码)[\u4e00-\u9fff]{0,4}[:：,，]?\s?"
+        r"((?:1 ?[3-9]|0 ?\d ?\d)(?: ?\d){9})(?! ?[\dA-Za-z])",
+        _no_order,
+    ),
+    _rule("电话", rf"(?<![A-Za-z])(?:tel|phone|mobile|call)[:：.]?\s?({_MOBILE})(?![\dA-Za-z])"),
+    _rule("电话", r"(?<![\dA-Za-z.])(1[3-9]\d\.\d{4}\.\d{4})(?![\dA-Za-z]|\.\d)", _no_order),
+    _rule("电话", rf"{_ACCOUNT}(?:号码?|[是为:：])+\s?([a-z0-9][a-z0-9_-]{{4,19}})"),
+    _rule("电话", rf"{_ACCOUNT}\s?((?=[a-z_-]*\d)[a-z][a-z0-9_-]{{5,19}})(?![a-z0-9_.-])"),
+    _rule("电话", r"(?<![A-Za-z])QQ\s?([1-9]\d{5,10})(?![\d.])"),
     _rule(
         "车牌",
         rf"([{_PROVINCES}][A-HJ-NP-Z][·. ]?(?=[A-HJ-NP-Z*]{{0,4}}[\d*])"

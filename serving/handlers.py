@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving.problems import MEDIA_TYPE, STATUS, TITLES, invalid_body, invalid_case, problem
+from serving.routing import internal
 
 RETRY_AFTER_SECONDS = "1"
 
@@ -22,10 +24,33 @@ _SENTENCES = {
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Register the three kinds of failure a request can end in."""
+    """Register the kinds of failure a request can end in."""
+    app.add_middleware(_Shield)
     app.add_exception_handler(DispatchError, _on_dispatch_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
+
+
+class _Shield:
+    """Answers what nothing else caught; a handler of `Exception` would still let the server log its message."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:  # noqa: BLE001 - the last stop: no message, which may quote a transcript, gets out
+            if scope["type"] != "http" or started:
+                raise
+            await _answer(internal(error))(scope, receive, send)
 
 
 async def _on_dispatch_error(_: Request, error: Exception) -> Response:

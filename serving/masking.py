@@ -25,6 +25,6 @@ def quote(value: Any) -> str:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    """A line of JSON or a repr may hold a name as \\u escapes, in which no rule would see it."""
+    """A line of JSON or a repr may hold a name as escapes, in which no rule would see it."""
     code = match[1] or match[2]
     return chr(int(code, 16)) if code else " "

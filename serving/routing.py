@@ -40,14 +40,14 @@ def route_each(router: Router, cases: Sequence[Case]) -> list[Routing | Dispatch
     except DispatchError as error:
         failure = error
     except Exception as error:  # noqa: BLE001 - whatever breaks on one text must not stop the service or a run
-        failure = _internal(error)
+        failure = internal(error)
     if len(cases) == 1:
         return [failure]
     return [outcome for case in cases for outcome in route_each(router, [case])]
 
 
-def _internal(error: Exception) -> DispatchError:
-    """Log type and place only: the message of a foreign exception may quote a transcript."""
+def internal(error: Exception) -> DispatchError:
+    """What the caller is told of a fault of the program. Logs type and place only: the message of a foreign exception may quote a transcript."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     logger.error("routing failed: %s at %s:%s", type(error).__name__, place.filename, place.lineno)
     return DispatchError(ErrorKind.INTERNAL, "派单计算出错，已记入日志；请稍后重试或转人工派单。")

@@ -5,6 +5,8 @@ from importlib.resources import as_file, files
 from dispatch_model.access_list import AccessList
 from dispatch_model.catalogue import Catalogue
 from dispatch_model.city import City, cities
+from dispatch_model.explain import Cues
+from dispatch_model.gazetteer import read_landmarks
 from dispatch_model.labels import LabelMaps
 from dispatch_model.triggers import Triggers
 
@@ -15,10 +17,15 @@ def count_tables() -> dict[str, int]:
     :raises DispatchError: from the first table that is wrong, with all its errors.
     """
     maps = LabelMaps.load()
-    counts = {"诉求类别": len(maps.categories), "职能": len(maps.functions)}
+    cues = Cues.load(maps)
+    counts = {"诉求类别": len(maps.categories), "职能": len(maps.functions), "提示词": len(cues.functions)}
     for slug in dict.fromkeys(cities().values()):
         city = City.load(slug, maps)
-        counts |= {f"{city.name} 区域": len(city.regions), f"{city.name} 单位": len(city.units)}
+        counts |= {
+            f"{city.name} 区域": len(city.regions),
+            f"{city.name} 单位": len(city.units),
+            f"{city.name} 地标": len(read_landmarks(city)),
+        }
         with as_file(files("configs") / slug) as folder:
             counts |= {
                 f"{city.name} 准入清单": len(AccessList.load(folder / "access_list.csv", maps, city).rows),

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from dispatch_model.cases import Routing
 from serving.app import create_app
 from serving.problems import MEDIA_TYPE
+from serving.record import Content
 from serving.routing import Router
 from serving.settings import Settings
 
@@ -132,6 +133,19 @@ def test_whatever_breaks_inside_is_a_500_that_quotes_no_transcript(
     assert (status, problem["kind"]) == (500, "internal")
     assert "RuntimeError" in caplog.text
     assert "崩溃" not in caplog.text
+
+
+def test_a_fault_outside_the_router_is_a_500_that_quotes_nothing(
+    client: TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("路灯不亮")
+
+    monkeypatch.setattr(Content, "of", broken)
+    status, problem = send(client, json.dumps(CASE).encode())
+    assert (status, problem["kind"]) == (500, "internal")
+    assert "RuntimeError" in caplog.text
+    assert "路灯" not in caplog.text + str(problem)
 
 
 def test_a_batch_answers_each_case_in_order(client: TestClient) -> None:

@@ -87,3 +87,12 @@ def test_a_wrong_transcript_gives_one_error(transcript: object, location: tuple[
 def test_an_unknown_field_is_refused() -> None:
     with pytest.raises(ValidationError, match="adress"):
         case(adress="龙华区")
+
+
+@pytest.mark.parametrize("name", ["海口市 ", " 海口市", "　海口市\n"])
+def test_a_city_is_trimmed(name: str) -> None:
+    assert Case(case_id="1", transcript="路灯不亮", city=name).city == "海口市"
+
+
+def test_a_city_written_full_width_is_plain() -> None:
+    assert Case(case_id="1", transcript="路灯不亮", city="ｈａｉｋｏｕ").city == "haikou"

@@ -50,7 +50,7 @@ def test_a_more_specific_prior_row_frees_its_categories() -> None:
     assert binding.tolist() == [[True] * 3, [False, True, False], [False, True, False], [True] * 3]
 
 
-def test_row_for_prefers_the_longest_prefix_and_can_ask_for_a_function() -> None:
+def test_the_longest_prefix_speaks_and_of_its_rows_the_one_the_function_leads() -> None:
     rows = [row("b", "0101", "城管"), row("a", "0101", "税务"), row("c", "01", "交警"), row("d", "01", "城管")]
     catalogue = Catalogue(rows, LEAVES, FUNCTIONS)
     found = [
@@ -61,7 +61,7 @@ def test_row_for_prefers_the_longest_prefix_and_can_ask_for_a_function() -> None
         catalogue.row_for("9901"),
         catalogue.row_for("010201", "税务"),
     ]
-    assert [each.id if each else None for each in found] == ["a", "b", "c", "c", None, None]
+    assert [each.id if each else None for each in found] == ["a", "b", "a", "c", None, "c"]
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,18 @@ def test_what_is_missing_is_named(found: Outcome, missing: tuple[str, ...]) -> N
     assert found.reason.endswith(f"请补充：{'、'.join(missing)}")
 
 
+def test_what_a_unit_cannot_be_named_without_is_asked_for() -> None:
+    nameless = (Candidate("城管", "镇街", 0.9, named=False, lacks="事发地点所在的镇街"),)
+    found = outcome(candidates=nameless, thresholds=Thresholds(auto=0.5))
+    assert (found.disposition, found.missing) == (Disposition.ASK, ("事发地点所在的镇街",))
+    assert outcome(candidates=nameless, place_known=False).missing == (PLACE,)
+
+
+def test_nothing_is_dispatched_without_a_unit() -> None:
+    elsewhere = (Candidate("城管", "区", 1.0, named=False),)
+    assert outcome(candidates=elsewhere, thresholds=Thresholds(auto=0.5)).disposition is Disposition.SUGGEST
+
+
 def test_a_matter_of_the_city_needs_no_place() -> None:
     city = (Candidate("税务", "市", 0.8),)
     assert outcome(candidates=city, place_known=False).disposition is Disposition.SUGGEST

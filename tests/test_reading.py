@@ -45,6 +45,16 @@ def test_another_city_has_no_place_here() -> None:
     assert found.city is None
 
 
+def test_the_name_of_another_city_is_masked_and_simplified() -> None:
+    assert reading("路灯坏了", known=False, city="長沙市13876543210").city_name == "长沙市[电话]"
+    assert reading("路灯坏了", city="海口").city_name == "海口市"
+
+
+def test_a_greeting_of_both_sides_is_contentless() -> None:
+    assert reading("坐席：您好，请讲。市民：喂喂听得到吗").contentless
+    assert not reading("坐席：您好，请讲。市民：停水").contentless
+
+
 def test_a_case_without_a_time_is_of_now() -> None:
     assert reading("路灯坏了").received_at == NOW
 

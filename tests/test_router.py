@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from dispatch_model.cases import MAX_TRANSCRIPT_CHARS, Address, Case, Disposition, Turn
+from dispatch_model.cases import MAX_TRANSCRIPT_CHARS, Address, Case, Disposition, Reason, Turn
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.router import Router, _duty_note
 
@@ -75,7 +75,53 @@ def test_an_unknown_city_is_routed_by_function_and_level_alone() -> None:
     assert {one.unit.level for one in routing.suggestions} <= {"市", "区"}
 
 
-@pytest.mark.parametrize("name", ["海口", "海口市", "海南省海口市", None])
+def test_haikous_rules_do_not_speak_for_another_city() -> None:
+    router = opened()
+    text = STALL.replace("龙华区金贸街道", "")
+    routing = router.route([case(text, city="宁波市")], now=NOW)[0]
+    assert router.route([case(text)], now=NOW)[0].suggestions[0].due_at is not None
+    for one in routing.suggestions:
+        assert {reason.source for reason in one.reasons} == {"model"}
+        assert (one.co_handlers, one.due_at) == ((), None)
+    assert [reason.text for reason in routing.reasons] == ["宁波市尚无单位目录和规则表，只给出职能与层级"]
+
+
+def test_haikous_catalogue_binds_no_other_city() -> None:
+    router = opened()
+    maps, bound = router.maps, router.rules.catalogue.binding
+    category = np.log(np.full(len(maps.leaves), 1e-6))
+    category[int(np.argmin(bound.sum(axis=1)))] = 0.0
+    levels, functions = np.zeros(4), np.zeros(len(maps.functions))
+    tables = [
+        ranker.rank(category, functions, levels, router._closed).table
+        for ranker in (router.ranker, router._ranker_elsewhere)
+    ]
+    assert np.abs(tables[0] - tables[1]).max() > 0.01
+
+
+def test_duty_is_noted_only_where_practice_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    router = opened()
+    note = Reason(source="model", text="按职责更像由别的职能主办")
+    monkeypatch.setattr("dispatch_model.router._duty_note", lambda *_: (note,))
+    assert note in router.route([case(STALL)], now=NOW)[0].reasons
+    assert note not in router.route([case(STALL, city="宁波市")], now=NOW)[0].reasons
+
+
+def test_an_unknown_city_cannot_carry_personal_data() -> None:
+    routing = opened().route([case(STALL, city="宁波13876543210")], now=NOW)[0]
+    assert "13876543210" not in routing.model_dump_json()
+    assert "宁波[电话]" in routing.suggestions[0].unit.name
+
+
+def test_no_unit_is_asked_for_and_never_suggested() -> None:
+    texts = [STALL, "龙华区楼道堆放杂物，邻居吵架，想请居委会来劝", "法院判了以后对方不执行", "龙华区夜市摆摊扰民"]
+    for routing in opened().route([case(text) for text in texts], now=NOW):
+        if not routing.suggestions[0].unit.code:
+            assert routing.disposition not in (Disposition.SUGGEST, Disposition.AUTO)
+            assert routing.missing or routing.disposition is not Disposition.ASK
+
+
+@pytest.mark.parametrize("name", ["海口", "海口市", "海口市 ", "海南省海口市", None])
 def test_names_of_the_own_city(name: str | None) -> None:
     routing = opened().route([case(STALL, city=name)], now=NOW)[0]
     assert routing.suggestions[0].unit.code

@@ -1,13 +1,17 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 
 from dispatch_model.cases import Case
+from dispatch_model.gazetteer import Place
 from dispatch_model.labels import LEVELS
 from dispatch_model.ranking import Ranked, Ranker
 from dispatch_model.reading import Reading, read
 from dispatch_model.router import Router
+from dispatch_model.suggestions import UNIT, _cell, lacking
 
 NOW = datetime(2026, 5, 6, 2, tzinfo=UTC)
 
@@ -56,6 +60,62 @@ def test_without_a_place_the_unit_is_left_open() -> None:
     assert best.unit.code == ""
     assert "属地待定" in best.unit.name
     assert best.unit.region == "海口市"
+
+
+def test_a_place_without_communities_gives_its_street_no_matter_of_a_community() -> None:
+    """The list lets a 村居 lead what its 镇街 may not: the unit shown must itself be admitted."""
+    found = reading("路灯坏了")
+    city, maps, rules = router().city, router().maps, router().rules
+    day = found.received_at.date()
+    lost = set()
+    for code in city.regions:
+        path = tuple(region.code for region in city.ancestors(code))
+        here = replace(found, place=Place(code, path, city.regions[code].level))
+        mask = rules.access_list.mask(path, day)
+        for function, level in product(range(len(maps.functions)), range(len(LEVELS))):
+            cell = _cell(here, tuple(maps.functions)[function], LEVELS[level], (function, level), 1.0)
+            if cell.unit is None:
+                lost.add((code, LEVELS[level]))
+                continue
+            own = mask[:, function, LEVELS.index(cell.unit.level)]
+            assert own[mask[:, function, level]].all(), (code, cell)
+    farms = [code for code, region in city.regions.items() if region.name in ("罗牛山农场", "三江农场")]
+    assert len(farms) == 2
+    assert {(farm, "村居") for farm in farms} <= lost
+
+
+def test_the_unit_that_may_not_act_is_not_merged_with_its_own_cell() -> None:
+    found = reading("罗牛山农场门口摆摊")
+    table = ranked({"属地政府": 1.0}, {"镇街": 0.6, "村居": 0.4}, "030701")
+    best, second = router().rules.suggest(found, table, "投诉", dict.fromkeys(router().maps.functions, 0.0))[:2]
+    assert (best.unit.name, round(best.probability, 2)) == ("海南省国营罗牛山农场", 0.6)
+    assert (second.unit.code, round(second.probability, 2)) == ("", 0.4)
+    assert any("请人工指定" in reason.text for reason in second.reasons)
+    assert lacking(found, best) == ""
+    assert lacking(found, second) == UNIT
+
+
+def test_what_is_lacking_of_a_place_that_is_too_wide() -> None:
+    found = reading("龙华区门口摆摊")
+    table = ranked({"城管": 1.0}, {"镇街": 1.0}, "030701")
+    best = router().rules.suggest(found, table, "投诉", dict.fromkeys(router().maps.functions, 0.0))[0]
+    assert best.unit.code == ""
+    assert lacking(found, best) == "事发地点所在的镇街"
+
+
+def test_one_row_of_the_catalogue_speaks_for_a_suggestion() -> None:
+    found = reading("龙华区金贸街道门口摆摊")
+    maps, catalogue = router().maps, router().rules.catalogue
+    for function in ("城管", "公安", "税务"):
+        table = ranked({function: 1.0}, {"区": 1.0}, "030701")
+        best = router().rules.suggest(found, table, "投诉", dict.fromkeys(maps.functions, 0.0))[0]
+        row = catalogue.row_for(best.category.code, function)
+        told = next(reason for reason in best.reasons if reason.source == "catalogue")
+        assert row is not None
+        assert told.rule_id == row.id
+        assert best.co_handlers == row.co_functions
+        assert best.due_at == catalogue.due_at(best.category.code, "投诉", found.received_at, function)
+        assert (f"本条建议{function}" in told.text) == (row.lead_function != function)
 
 
 def test_the_unit_the_citizen_named_is_preferred_among_equals() -> None:

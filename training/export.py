@@ -10,7 +10,6 @@ import logging
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,8 +33,8 @@ from training.choose import choices
 from training.config import TrainingConfig
 from training.fit import build_network, load_tokenizer
 from training.graph import CHOICE_HEADS, Calibration, DispatchGraph
-from training.network import DispatchNetwork
 from training.metrics import mean_of, score, top_k_hits
+from training.network import DispatchNetwork
 from training.parity import ParityRow, check, compare
 from training.prepare import Part, data_fingerprint, load_parts
 from training.prior import log_prior
