@@ -73,8 +73,7 @@ def route_file(
     :raises DispatchError: INVALID_CONFIG, naming the file that cannot be read or written.
     """
     total = Tally()
-    # A pipe or /dev/stdout cannot be replaced by a file.
-    partial = target if target.exists() and not target.is_file() else target.with_name(f"{target.name}.partial")
+    partial = _partial(target)
     _check_apart(source, target, partial)
     try:
         with source.open("rb") as lines, partial.open("w", encoding="utf-8", errors="replace", newline="\n") as out:
@@ -87,6 +86,11 @@ def route_file(
     except OSError as error:
         raise _unusable(error.filename or target, error.strerror or str(error)) from None
     return total
+
+
+def _partial(target: Path) -> Path:
+    """Where answers are gathered; a pipe or /dev/stdout cannot be replaced by a file."""
+    return target if target.exists() and not target.is_file() else target.with_name(f"{target.name}.partial")
 
 
 def _check_apart(source: Path, *written: Path) -> None:

@@ -133,7 +133,7 @@ def export(
     _training("export").export(run, out, name)
 
 
-@labels.command(help="核对标签表、各城市的区域与单位、准入清单、派单目录和触发词。")
+@labels.command(help="核对标签表、提示词、各城市的区域、单位与地标、准入清单、派单目录和触发词。")
 def check() -> None:
     """Load everything; the first table that is wrong ends this with its errors."""
     from rich.console import Console

@@ -47,7 +47,7 @@ class _Shield:
 
         try:
             await self._app(scope, receive, noted)
-        except Exception as error:  # noqa: BLE001 - the last stop: no message, which may quote a transcript, gets out
+        except Exception as error:
             if scope["type"] != "http" or started:
                 raise
             await _answer(internal(error))(scope, receive, send)

@@ -47,7 +47,10 @@ def route_each(router: Router, cases: Sequence[Case]) -> list[Routing | Dispatch
 
 
 def internal(error: Exception) -> DispatchError:
-    """What the caller is told of a fault of the program. Logs type and place only: the message of a foreign exception may quote a transcript."""
+    """What the caller is told of a fault of the program.
+
+    Logs type and place only: the message of a foreign exception may quote a transcript.
+    """
     place = traceback.extract_tb(error.__traceback__)[-1]
     logger.error("routing failed: %s at %s:%s", type(error).__name__, place.filename, place.lineno)
     return DispatchError(ErrorKind.INTERNAL, "派单计算出错，已记入日志；请稍后重试或转人工派单。")

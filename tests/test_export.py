@@ -14,8 +14,9 @@ from dispatch_model.labels import LabelMaps
 from training import parity
 from training.calibrate import Mix
 from training.config import TrainingConfig
-from training.export import Export, export, head_labels
+from training.export import Export, export
 from training.graph import CHOICE_HEADS, Calibration, DispatchGraph
+from training.manifest import head_labels
 from training.prepare import Part
 
 WITHOUT_NOISE = pytest.mark.filterwarnings("ignore")  # the ONNX exporter's own, about tracing and its age
@@ -150,8 +151,3 @@ def test_a_new_bundle_takes_the_place_of_the_old_one_whole(tiny_run: Path, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
     assert out.stat().st_mode & 0o755 == 0o755
     assert {"low", "value", "high", "n"} == manifest.metrics["validation"]["category"].keys()
-
-
-def test_no_path_of_this_machine_travels(tiny_bundle: Path) -> None:
-    config = Bundle.open(tiny_bundle).manifest.config
-    assert not any(Path(str(value)).is_absolute() for section in config.values() for value in section.values())

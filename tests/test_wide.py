@@ -3,7 +3,7 @@ import pytest
 from sklearn.svm import LinearSVC
 
 from dispatch_model.labels import LabelMaps
-from training.export import head_labels
+from training.manifest import head_labels
 from training.prepare import Part
 from training.targets import MISSING, parent_membership
 from training.wide import WIDE_HEADS, WideBranch, choose_vocabulary, encode_texts, fit_wide

@@ -5,13 +5,9 @@
 Everything that is chosen here (mix, temperature, blend, β, thresholds) is chosen on validation.
 """
 
-import json
 import logging
-import shutil
-import subprocess
 import tempfile
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +22,19 @@ from dispatch_model.bundle import Manifest, write_manifest
 from dispatch_model.encoder import head_tail, session_options
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
-from dispatch_model.ngrams import NgramVocabulary
 from training.calibrate import Mix, fit_flag_scale, fit_mix
 from training.card import write_card
-from training.choose import choices
 from training.config import TrainingConfig
 from training.fit import build_network, load_tokenizer
 from training.graph import CHOICE_HEADS, Calibration, DispatchGraph
-from training.metrics import mean_of, score, top_k_hits
+from training.manifest import head_labels, manifest_fields, write_tables
 from training.network import DispatchNetwork
 from training.parity import ParityRow, check, compare
-from training.prepare import Part, data_fingerprint, load_parts
+from training.prepare import Part, load_parts
 from training.prior import log_prior
 from training.quantize import export_float, quantize
 from training.smooth import smooth
-from training.targets import MISSING, parent_membership
+from training.targets import parent_membership
 from training.wide import WideBranch, fit_wide
 
 logger = logging.getLogger(__name__)
@@ -48,18 +42,6 @@ logger = logging.getLogger(__name__)
 SMOOTHING_TEXTS = 256
 
 Arrays = dict[str, NDArray[Any]]
-
-
-def head_labels(maps: LabelMaps) -> dict[str, list[str]]:
-    """Labels of each output of the graph, in order."""
-    functions, levels = list(maps.functions), list(maps.levels)
-    return {
-        "category": list(maps.leaves),
-        **{"function": functions, "handler_function": functions},
-        **{"level": levels, "handler_level": levels},
-        "kind": list(maps.kinds),
-        "flags": list(maps.flags),
-    }
 
 
 class Export:
@@ -149,36 +131,6 @@ class Export:
         return whole, small
 
 
-def write_tables(path: Path, vocabulary: NgramVocabulary, prior: NDArray[np.float32]) -> None:
-    """n-gram vocabulary and category prior as a compressed archive of plain arrays."""
-    np.savez_compressed(path, ngram_keys=vocabulary.keys, ngram_idf=vocabulary.idf, log_prior=prior.astype(np.float16))
-
-
-def _git_commit() -> str:
-    """The commit of this code, `-dirty` when files differ from it."""
-    git = shutil.which("git")
-    if git is None:
-        return "unknown"
-    command = [git, "describe", "--always", "--dirty"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
-    return answer.stdout.strip() or "unknown"
-
-
-def portable(config: TrainingConfig) -> dict[str, Any]:
-    """The configuration without the paths of the machine: of an absolute path only its name stays."""
-    tree: dict[str, Any] = json.loads(config.model_dump_json())
-    for section, key in (("data", "folder"), ("encoder", "base"), ("fit", "start"), ("fit", "teacher")):
-        if Path(tree[section][key]).is_absolute():
-            tree[section][key] = Path(tree[section][key]).name
-    return tree
-
-
-def practised_cities(part: Part) -> list[str]:
-    """Cities of the rows that tell who handled them, by name."""
-    told = zip(part.rows["city"], part.rows["handler_function"], strict=True)
-    return sorted({city for city, handler in told if handler and city})
-
-
 def _finished(run: Path) -> TrainingConfig:
     """The configuration of a finished run."""
     for name in ("config.json", "network.safetensors"):
@@ -215,27 +167,10 @@ def export(run: Path, out: Path, name: str = "haikou") -> Manifest:
         whole, small = work.write_graph(calibration, folder)
         outputs = work.run_onnx(small)
         parity = _parity(work, deep, calibration, work.run_onnx(whole), outputs)
-        practised = practised_cities(parts["train"])
         prior = log_prior(parts["train"].targets, maps)
         write_tables(folder / "tables.npz", work.wide.vocabulary, prior)
         work.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-        fields = {
-            "name": name,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "git_commit": _git_commit(),
-            "label_maps": maps.fingerprint,
-            "heads": head_labels(maps),
-            "max_tokens": config.encoder.max_tokens,
-            **choices(outputs, work.targets, prior, maps, np.isin(parts["validation"].rows["city"], practised)),
-            "practised": practised,
-            "training_data": data_fingerprint(parts["train"]),
-            "config": portable(config),
-            "metrics": {
-                "validation": _validation(outputs, work.targets),
-                "parity": [asdict(row) for row in parity],
-                "mix": _mixes(calibration),
-            },
-        }
+        fields = {"name": name, **manifest_fields(config, maps, parts, outputs, prior, parity, calibration)}
         write_card(folder / "card.md", fields, {name: len(part) for name, part in parts.items()})
         manifest = write_manifest(folder, fields)
         whole.unlink()
@@ -248,21 +183,6 @@ def _replace(out: Path, new: Path, aside: Path) -> None:
     if out.exists():
         out.replace(aside)
     new.replace(out)
-
-
-def _validation(outputs: Arrays, targets: Arrays) -> dict[str, dict[str, float]]:
-    """Top-1 of the int8 file per head on validation, with its 95 % bootstrap interval."""
-    found = {}
-    for head in CHOICE_HEADS:
-        known = targets[head] != MISSING
-        if known.any():
-            hits = top_k_hits(outputs[head][known], targets[head][known], 1)
-            found[head] = asdict(score(mean_of(hits), int(known.sum())))
-    return found
-
-
-def _mixes(calibration: Calibration) -> dict[str, dict[str, float]]:
-    return {head: {k: round(v, 4) for k, v in asdict(mix).items()} for head, mix in calibration.mixes.items()}
 
 
 def _parity(work: Export, deep: Arrays, calibration: Calibration, whole: Arrays, small: Arrays) -> list[ParityRow]:
