@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dispatch_model import explain
-from dispatch_model.access_list import AccessList
+from dispatch_model.access_list import AccessList, Verdict
 from dispatch_model.access_row import LISTS
 from dispatch_model.cases import CHINA_TIME, CategoryRef, Reason, Suggestion, UnitRef
 from dispatch_model.catalogue import Catalogue
@@ -63,37 +63,37 @@ class Rulebook:
     def _suggestion(
         self, rank: int, reading: Reading, ranked: Ranked, cell: Cell, kind: str, functions: Mapping[str, float]
     ) -> Suggestion:
-        function, level = cell.function, cell.level
-        unit = _shown(reading, cell)
         code = self.maps.leaves[int(ranked.category_for(*cell.at).argmax())]
-        path = self.maps.path(code)
-        known = reading.city is not None
-        row = self.catalogue.row_for(code, function) if known else None
-        day = reading.received_at.astimezone(CHINA_TIME).date()
+        category = CategoryRef(code=code, path=self.maps.path(code))
+        row = self.catalogue.row_for(code, cell.function) if reading.city else None
         reasons = explain.reasons(
-            function=function,
-            probability=functions[function],
-            cues=self.cues.choose(reading.text, reading.cues, function, path),
+            function=cell.function,
+            probability=functions[cell.function],
+            cues=self.cues.choose(reading.text, reading.cues, cell.function, category.path),
             place=reading.place,
             city=reading.city,
-            verdict=self.access_list.decide(code, function, level, reading.place.path, day) if known else None,
+            verdict=self._verdict(reading, code, cell),
             catalogue_row=row,
             kind=kind,
-            moved=[move for move in ranked.moved if known and move[1] == level],
-            unit_code=unit.code,
+            moved=[move for move in ranked.moved if reading.city and move[1] == cell.level],
+            unit_code=cell.unit.code if cell.unit else "",
         )
-        if cell.note:
-            reasons += (Reason(source="place", text=cell.note),)
         return Suggestion(
             rank=rank,
-            unit=unit,
-            category=CategoryRef(code=code, path=path),
+            unit=_shown(reading, cell),
+            category=category,
             kind=kind,
             probability=min(1.0, cell.probability),
             co_handlers=row.co_functions if row else (),
-            due_at=self.catalogue.due_at(code, kind, reading.received_at, function) if known else None,
-            reasons=reasons,
+            due_at=self.catalogue.due_at(code, kind, reading.received_at, cell.function) if row else None,
+            reasons=(*reasons, *((Reason(source="place", text=cell.note),) if cell.note else ())),
         )
+
+    def _verdict(self, reading: Reading, code: str, cell: Cell) -> Verdict | None:
+        if reading.city is None:
+            return None
+        day = reading.received_at.astimezone(CHINA_TIME).date()
+        return self.access_list.decide(code, cell.function, cell.level, reading.place.path, day)
 
 
 def lacking(reading: Reading, best: Suggestion) -> str:

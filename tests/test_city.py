@@ -84,6 +84,7 @@ def test_too_wide_a_place_asks_for_the_missing_part(tmp_path: Path, level: str, 
     resolution = city(tmp_path).resolve("城管", level, region)
     assert resolution.unit is None
     assert f"请补充所在{level}" in resolution.note
+    assert resolution.lacks == f"事发地点所在的{level}"
 
 
 def test_a_district_without_the_function_goes_up_to_the_city(tmp_path: Path) -> None:

@@ -104,6 +104,11 @@ def test_place_reason(place: Place, text: str) -> None:
     assert [reason.text for reason in told if reason.source == "place"] == [text]
 
 
+def test_nothing_is_said_of_places_in_a_city_without_a_directory() -> None:
+    told = reasons(function="城管", probability=0.8, place=NOWHERE, city=None)
+    assert [reason.source for reason in told] == ["model"]
+
+
 def test_a_doubtful_place_is_told_beside_the_chosen_one() -> None:
     place = Place("11", ("11", "1"), "区", ambiguous=("12",))
     told = reasons(function="城管", probability=0.8, place=place, city=_city())
