@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from dispatch_model.cases import Disposition, Reason, Routing, Suggestion
@@ -64,7 +64,7 @@ def _parts(routing: Routing) -> Iterable[RenderableType]:
 
 
 def _table(suggestions: Iterable[Suggestion]) -> Table:
-    table = Table("", "主办单位", "职能", "层级", "类别", "概率", "协办", "时限")
+    table = Table("", Column("主办单位", overflow="fold"), "职能", "层级", "类别", "概率", "协办", "时限")
     for suggestion in suggestions:
         table.add_row(
             str(suggestion.rank),
@@ -80,4 +80,6 @@ def _table(suggestions: Iterable[Suggestion]) -> Table:
 
 
 def _reason(reason: Reason) -> Text:
-    return Text(f"· {_SOURCES[reason.source]}：{reason.text}", style="dim")
+    source = _SOURCES[reason.source]
+    told = reason.text if reason.text.startswith(source) else f"{source}：{reason.text}"
+    return Text(f"· {told}", style="dim")
