@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-ALPHA = 0.7
-BLOCK_ENDS = (0.5, 0.85, 0.975, 1.0)  # shares of the sorted inner channels
+ALPHA = 0.6
+BLOCK_ENDS = (0.4, 0.7, 0.88, 0.96, 0.99, 1.0)  # shares of the sorted inner channels
 
 
 @dataclass(frozen=True)
