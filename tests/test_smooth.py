@@ -78,13 +78,14 @@ def test_the_loud_channel_ends_up_among_the_few_of_the_last_block(network: Dispa
 
 
 def test_blocks_add_up_to_the_whole_product() -> None:
-    linear = torch.nn.Linear(40, 6)
-    blocks = BlockLinear(linear)
-    x = torch.randn(2, 3, 40)
-    torch.testing.assert_close(blocks(x), linear(x))
-    assert len(blocks.blocks) == len(BLOCK_ENDS)
-    assert blocks.cuts[-1] == 40
-    assert blocks.cuts == sorted(set(blocks.cuts))
+    for width, count in ((400, len(BLOCK_ENDS)), (40, len(BLOCK_ENDS) - 1)):
+        linear = torch.nn.Linear(width, 6)
+        blocks = BlockLinear(linear)
+        x = torch.randn(2, 3, width)
+        torch.testing.assert_close(blocks(x), linear(x))
+        assert len(blocks.blocks) == count
+        assert blocks.cuts[-1] == width
+        assert blocks.cuts == sorted(set(blocks.cuts))
 
 
 def test_an_encoder_is_smoothed_only_once(network: DispatchNetwork) -> None:

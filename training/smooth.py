@@ -33,7 +33,7 @@ class BlockLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear, ends: Sequence[float] = BLOCK_ENDS) -> None:
         super().__init__()
-        self.cuts = [0, *(round(end * linear.in_features) for end in ends)]
+        self.cuts = sorted({0, *(round(end * linear.in_features) for end in ends)})  # a small layer has fewer blocks
         pieces = linear.weight.detach().tensor_split(self.cuts[1:-1], dim=1)
         self.blocks = nn.ModuleList(_linear(piece) for piece in pieces)
         self.bias = nn.Parameter(linear.bias.detach().clone())
