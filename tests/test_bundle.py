@@ -201,3 +201,12 @@ def test_duty_alone_counts_where_no_practice_was_learned(tiny_bundle: Path) -> N
     weights = blend_weights(manifest, ["海口市", "宁波市", ""])
     assert weights["function"].ravel().tolist() == [0.25, 1.0, 1.0]
     assert weights["level"].ravel().tolist() == [0.5, 1.0, 1.0]
+
+
+def test_the_shipped_bundle_opens_and_is_small_enough() -> None:
+    bundle = Bundle.open()
+    assert sum(path.stat().st_size for path in bundle.folder.iterdir()) <= 30_000_000
+    assert {path.name for path in bundle.folder.iterdir()} == {*PARTS, MANIFEST}
+    parity = bundle.manifest.metrics["parity"]
+    assert parity
+    assert all(row["flips"] <= 0.01 and row["f1_loss"] <= 0.005 for row in parity)
