@@ -52,12 +52,17 @@ class Manifest(BaseModel):
     sha256: dict[str, str]
 
 
+def practises(manifest: Manifest, city: str) -> bool:
+    """Whether the practice of `city` was learned; 上海 and 上海市 are one."""
+    return city.removesuffix("市") in {name.removesuffix("市") for name in manifest.practised}
+
+
 def blend_weights(manifest: Manifest, cities: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     """Per head `[cities, 1]`: how much duty counts against practice for a case of each city.
 
-    :param cities: full names, such as 海口市.
+    :param cities: names, such as 海口市.
     """
-    practised = np.array([[city in manifest.practised] for city in cities], dtype=bool).reshape(-1, 1)
+    practised = np.array([practises(manifest, city) for city in cities], dtype=bool).reshape(-1, 1)
     return {head: np.where(practised, weight, 1.0).astype(np.float32) for head, weight in manifest.blend.items()}
 
 

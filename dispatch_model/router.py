@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dispatch_model import disposition
 from dispatch_model.access_list import AccessList
-from dispatch_model.bundle import Bundle, blend_weights
+from dispatch_model.bundle import Bundle, blend_weights, practises
 from dispatch_model.cases import (
     CHINA_TIME,
     Case,
@@ -174,7 +174,7 @@ class Router:
         if reading.city is None:
             told = f"{reading.city_name}尚无单位目录和规则表，只给出职能与层级"
             yield Reason(source="place", text=told)
-        if reading.city_name in self.encoder.bundle.manifest.practised:
+        if practises(self.encoder.bundle.manifest, reading.city_name):
             yield from _duty_note(suggestions, view)
 
     def _view(self, predictions: Predictions, row: int, functions: Floats, levels: Floats) -> ModelView:
