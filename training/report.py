@@ -130,11 +130,12 @@ def _handler_sentences(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _label_sentences(evaluation: Evaluation) -> Iterator[str]:
-    function = evaluation.find("function", "top1", truth="labels", answer="wire")
+    duty, practice = (evaluation.find("function", "top1", truth="labels", answer=a) for a in ("head", "wire"))
     category = evaluation.find("category4", "top1", truth="labels")
-    if function and category:
+    if duty and practice and category:
         yield (
-            f"按职责“应由谁办”判读的工单，每 100 件首选职能正确的{_of_hundred(function.ours)}，"
+            f"按职责“应由谁办”判读的工单，每 100 件职责列表首选正确的{_of_hundred(duty.ours)}"
+            f"（沿袭惯例的 function 列表：{_of_hundred(practice.ours)}），"
             f"二级类别（4 位）首选正确的{_of_hundred(category.ours)}。"
         )
     ceiling = evaluation.ceilings.get("all/function")
