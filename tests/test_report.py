@@ -25,7 +25,8 @@ ROWS = (
     row("handler", "function", "wire", "top3", 0.95),
     row("handler", "function", "head", "top1", 0.86, "haikou_no_territory"),
     row("handler", "route", "ranked", "top1", 0.75),
-    row("labels", "function", "wire", "top1", 0.81),
+    row("labels", "function", "head", "top1", 0.81),
+    row("labels", "function", "wire", "top1", 0.62),
     row("labels", "category4", "head", "top1", 0.65),
     row("labels", "flag:urgent", "head", "recall", 0.6),
 )
@@ -94,6 +95,7 @@ def test_headlines_say_what_is_right_how_often_and_what_that_means() -> None:
     assert "84.0%" in sure
     assert "97.0%" in sure
     assert "约 81 件" in labels
+    assert "约 62 件" in labels
     assert "120 段诉求中，有 16 段" in ceiling
     assert "94.0%" in ceiling
 
