@@ -53,12 +53,13 @@ class Predictions:
     def blended(self, weights: Mapping[str, float | Floats]) -> tuple[Floats, Floats]:
         """log(w·P(should) + (1−w)·P(does)) of function and level; w per head, one for all or `[texts, 1]`."""
         return (
-            _mix(self.function, self.handler_function, weights["function"]),
-            _mix(self.level, self.handler_level, weights["level"]),
+            blend(self.function, self.handler_function, weights["function"]),
+            blend(self.level, self.handler_level, weights["level"]),
         )
 
 
-def _mix(should: Floats, does: Floats, weight: float | Floats) -> Floats:
+def blend(should: Floats, does: Floats, weight: float | Floats) -> Floats:
+    """log(w·P(should) + (1−w)·P(does)) of log-probabilities, `[texts, labels]`; w for all or `[texts, 1]`."""
     mixed: Floats = np.log(weight * np.exp(should) + (1.0 - weight) * np.exp(does) + 1e-12)
     return mixed
 

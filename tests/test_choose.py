@@ -7,7 +7,6 @@ from training.choose import (
     FLAGS_ASKED,
     MAX_TEMPERATURE,
     best_beta,
-    blended,
     choices,
     flag_threshold,
     joint_temperature,
@@ -35,11 +34,6 @@ def truth(function: int, level: int, rows: int = 4) -> dict[str, np.ndarray]:
     unknown = np.full(rows, MISSING)
     read = {"function": np.full(rows, function), "level": np.full(rows, level)}
     return read | {"handler_function": unknown, "handler_level": unknown}
-
-
-def test_blended_is_the_weighted_sum_of_probabilities() -> None:
-    answers = {"level": np.log([[0.9, 0.1]]), "handler_level": np.log([[0.2, 0.8]])}
-    assert np.exp(blended(answers, {"level": 0.25}, "level")) == pytest.approx(np.array([[0.375, 0.625]]))
 
 
 def test_the_prior_is_weighed_as_much_as_it_helps() -> None:

@@ -1,4 +1,3 @@
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,8 +34,8 @@ def logits(maps: LabelMaps, rows: int = 2) -> dict[str, Tensor]:
 
 
 def loss(maps: LabelMaps, given: LossSection, answer: Mapping[str, Tensor], truth: Targets, **options: Any) -> Tensor:
-    smoothing, adjustment = options.get("smoothing", 0.0), options.get("adjustment", 0.0)
-    module = MultiTaskLoss(given, maps, smoothing, options.get("train", truth), adjustment)
+    smoothing = options.get("smoothing", 0.0)
+    module = MultiTaskLoss(given, maps, smoothing, options.get("train", truth))
     value: Tensor = module(answer, {name: torch.from_numpy(values) for name, values in truth.items()})
     return value
 
@@ -110,20 +109,6 @@ def test_only_handler_heads_are_smoothed(maps: LabelMaps) -> None:
         truth = targets(maps, **given)
         plain, smooth = (loss(maps, weights(**{head: 1.0}), answer, truth, smoothing=s) for s in (0.0, 0.2))
         assert (plain.item() != smooth.item()) is changes
-
-
-def test_logit_adjustment_asks_more_of_rare_functions(maps: LabelMaps) -> None:
-    answer = {head: torch.zeros_like(values) for head, values in logits(maps, rows=1).items()}
-    train = targets(maps, rows=10, function=["城管"] * 9 + ["教育"])
-    common, rare = (
-        loss(
-            maps, weights(function=1.0), answer, targets(maps, rows=1, function=[name]), train=train, adjustment=1.0
-        ).item()
-        for name in ("城管", "教育")
-    )
-    count = 10 + len(maps.functions)
-    assert common == pytest.approx(-math.log(10 / count), rel=1e-4)
-    assert rare == pytest.approx(-math.log(2 / count), rel=1e-4)
 
 
 def test_divergence_is_symmetric_and_leaves_flags_out(maps: LabelMaps) -> None:

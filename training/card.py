@@ -12,6 +12,10 @@ def write_card(path: Path, fields: Mapping[str, Any], rows: Mapping[str, int]) -
         f"| {row['step']} | {row['head']} | {row['flips']:.2%} | {row['f1_loss']:.2%} |"
         for row in fields["metrics"]["parity"]
     )
+    scores = "\n".join(
+        f"| {head} | {one['value']:.3f} | {one['low']:.3f}–{one['high']:.3f} | {one['n']} |"
+        for head, one in fields["metrics"]["validation"].items()
+    )
     path.write_text(
         f"""# 模型卡 {fields["name"]}
 
@@ -23,6 +27,11 @@ def write_card(path: Path, fields: Mapping[str, Any], rows: Mapping[str, int]) -
 
 ## 知道什么
 诉求类别（DB44/T 2479-2024）、主责职能、层级、诉求类型和标记。它不认识任何单位：单位由职能、层级、区域查表得出。
+
+## 有多准（验证集首选命中，int8，95 % 自助法区间；测试集见 docs/experiments.md）
+| 头 | 命中 | 区间 | n |
+|---|---|---|---|
+{scores}
 
 ## 弱在哪里
 村居层级的真实样本极少；少见职能（国资平台、群团、退役军人等）样本不足；2018 年以前的机构职责与现行“三定”不同。

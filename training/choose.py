@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from dispatch_model.disposition import Thresholds
+from dispatch_model.encoder import blend
 from dispatch_model.labels import LabelMaps
 from dispatch_model.ranking import Ranker
 from training.calibrate import fit_blend, negative_log_likelihood
@@ -18,16 +19,7 @@ FLAGS_ASKED = ("urgent", "refuse", "vague")
 MAX_TEMPERATURE = 10.0
 LEAST_PRECISION = 0.5
 BETAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
-
-
 Blend = Mapping[str, float | NDArray[Any]]  # head → one weight, or `[rows, 1]`
-
-
-def blended(outputs: Arrays, blend: Blend, head: str) -> NDArray[Any]:
-    """log(w·P(should) + (1−w)·P(does)), `[rows, labels]`."""
-    w = blend[head]
-    mixed = w * np.exp(outputs[head]) + (1 - w) * np.exp(outputs[f"handler_{head}"])
-    return np.asarray(np.log(mixed + 1e-12))
 
 
 def _routes(targets: Targets, levels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -42,15 +34,17 @@ def _routes(targets: Targets, levels: int) -> tuple[NDArray[np.int64], NDArray[n
 
 
 def _tables(
-    outputs: Arrays, rows: NDArray[np.int64], prior: NDArray[np.float32], blend: Blend, beta: float
+    outputs: Arrays, rows: NDArray[np.int64], prior: NDArray[np.float32], weights: Blend, beta: float
 ) -> NDArray[np.float64]:
     """The joint tables of some rows where every cell is admissible, `[rows, functions·levels]`."""
-    function, level = (blended(outputs, blend, head)[rows] for head in ("function", "level"))
+    function, level = (
+        blend(outputs[head], outputs[f"handler_{head}"], weights[head])[rows] for head in ("function", "level")
+    )
     mask = np.ones(prior.shape, dtype=bool)
     return Ranker(prior, beta).tables(outputs["category"][rows], function, level, mask).reshape(len(rows), -1)
 
 
-def best_beta(outputs: Arrays, targets: Targets, prior: NDArray[np.float32], blend: Blend) -> float:
+def best_beta(outputs: Arrays, targets: Targets, prior: NDArray[np.float32], weights: Blend) -> float:
     """The weight of the category prior at which most cases have function and level both right, under either truth.
 
     The smallest of equally good ones; 0 where no truth is known.
@@ -60,13 +54,13 @@ def best_beta(outputs: Arrays, targets: Targets, prior: NDArray[np.float32], ble
         return BETAS[0]
 
     def right(beta: float) -> float:
-        return float((_tables(outputs, known, prior, blend, beta).argmax(1) == truth).mean())
+        return float((_tables(outputs, known, prior, weights, beta).argmax(1) == truth).mean())
 
     return max(BETAS, key=lambda beta: (right(beta), -beta))
 
 
 def joint_temperature(
-    outputs: Arrays, targets: Targets, prior: NDArray[np.float32], blend: Blend, beta: float
+    outputs: Arrays, targets: Targets, prior: NDArray[np.float32], weights: Blend, beta: float
 ) -> float:
     """The temperature of the joint table at which the (function, level) pairs of both truths are most likely.
 
@@ -75,7 +69,7 @@ def joint_temperature(
     known, truth = _routes(targets, prior.shape[2])
     if not len(known):
         return 1.0
-    logits = np.log(np.maximum(_tables(outputs, known, prior, blend, beta), 1e-30))
+    logits = np.log(np.maximum(_tables(outputs, known, prior, weights, beta), 1e-30))
     answer = minimize_scalar(
         lambda t: negative_log_likelihood(logits / t, truth), bounds=(0.5, MAX_TEMPERATURE), method="bounded"
     )
@@ -114,11 +108,11 @@ def choices(
 
     :param practised: `[rows]` whether the row is of a city whose practice was learned.
     """
-    blend = {
+    duty = {
         head: fit_blend(outputs[head], outputs[f"handler_{head}"], targets[f"handler_{head}"])
         for head in ("function", "level")
     }
-    weights: Blend = {head: np.where(practised[:, None], weight, 1.0) for head, weight in blend.items()}
+    weights: Blend = {head: np.where(practised[:, None], weight, 1.0) for head, weight in duty.items()}
     beta = best_beta(outputs, targets, prior, weights)
     flags, bounds = {}, {}
     for index, flag in enumerate(maps.flags):
@@ -127,7 +121,7 @@ def choices(
     bounds["auto"] = "未设定：首版不自动派发"
     temperature = joint_temperature(outputs, targets, prior, weights, beta)
     return {
-        "blend": blend,
+        "blend": duty,
         "beta": beta,
         "temperature": temperature,
         "thresholds": Thresholds(**flags),

@@ -52,7 +52,6 @@ class FitSection(Section):
     start: str
     teacher: str
     teacher_weight: float = Field(ge=0)
-    logit_adjustment: float = Field(ge=0)
     title_drop: float = Field(ge=0, le=1)
     average_decay: float = Field(ge=0, lt=1)
     threads: int = Field(ge=0)

@@ -77,9 +77,7 @@ class Fit:
         if fit.start:
             self.network.load_state_dict(load_file(fit.start, device=str(device())))
         self.pad_id = self.network.encoder.config.pad_token_id
-        self.loss = MultiTaskLoss(
-            config.loss, maps, fit.label_smoothing, parts["train"].targets, fit.logit_adjustment
-        ).to(device())
+        self.loss = MultiTaskLoss(config.loss, maps, fit.label_smoothing, parts["train"].targets).to(device())
         self.optimizer = torch.optim.AdamW(
             parameter_groups(
                 self.network,

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dispatch_model.labels import LabelMaps
@@ -19,11 +17,6 @@ def _set_loss(log_leaf: Tensor, members: Tensor, target: Tensor) -> Tensor:
         return log_leaf.sum() * 0
     weight = members[target[known]].float().clamp_min(1e-30).log()
     return -torch.logsumexp(log_leaf[known] + weight, dim=1).mean()
-
-
-def _log_frequency(target: NDArray[np.int64], labels: int) -> Tensor:
-    counts = np.bincount(target[target != MISSING], minlength=labels) + 1.0
-    return torch.from_numpy(np.log(counts / counts.sum())).float()
 
 
 def divergence(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> Tensor:
@@ -41,16 +34,9 @@ class MultiTaskLoss(nn.Module):
 
     parents: Tensor
     taidi: Tensor
-    handler_prior: Tensor
-    function_prior: Tensor
 
-    def __init__(
-        self, weights: LossSection, maps: LabelMaps, label_smoothing: float, targets: Targets, adjustment: float = 0.0
-    ) -> None:
+    def __init__(self, weights: LossSection, maps: LabelMaps, label_smoothing: float, targets: Targets) -> None:
         super().__init__()
-        for buffer, head in (("handler_prior", "handler_function"), ("function_prior", "function")):
-            shift = adjustment * _log_frequency(targets[head], len(maps.functions))
-            self.register_buffer(buffer, shift, persistent=False)
         self.weights = weights
         self.smoothing = label_smoothing
         self.register_buffer("parents", torch.from_numpy(parent_membership(maps)[1]), persistent=False)
@@ -77,12 +63,10 @@ class MultiTaskLoss(nn.Module):
         log_leaf = torch.log_softmax(logits["category"], dim=1)
         parts = {
             "handler_function": w.handler_function
-            * self._choice(
-                logits["handler_function"] + self.handler_prior, targets["handler_function"], self.smoothing
-            ),
+            * self._choice(logits["handler_function"], targets["handler_function"], self.smoothing),
             "handler_level": w.handler_level
             * self._choice(logits["handler_level"], targets["handler_level"], self.smoothing),
-            "function": w.function * self._choice(logits["function"] + self.function_prior, targets["function"]),
+            "function": w.function * self._choice(logits["function"], targets["function"]),
             "level": w.level * self._choice(logits["level"], targets["level"]),
             "kind": w.kind * self._choice(logits["kind"], targets["kind"]),
             "category": w.category * nn.functional.nll_loss(log_leaf, targets["category"], ignore_index=MISSING)
