@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from dispatch_model.directory import GOVERNMENT
 from dispatch_model.errors import DispatchError, ErrorKind, near
 from dispatch_model.labels import LEVELS, PREFIX_LENGTHS, LabelMaps
 from dispatch_model.sheet import Sheet, version_of
+from dispatch_model.table import Source
 
 _CACHED_SLICES = 256
 
@@ -90,9 +90,9 @@ class AccessList:
         self._slices: dict[tuple[int, frozenset[str]], tuple[_Slice, NDArray[np.bool_]]] = {}
 
     @classmethod
-    def load(cls, path: Path, maps: LabelMaps, city: City) -> "AccessList":
+    def load(cls, source: Source, maps: LabelMaps, city: City) -> "AccessList":
         """Read and validate a CSV; all problems are raised together."""
-        sheet = Sheet(path, COLUMNS)
+        sheet = Sheet(source, COLUMNS)
         sheet.unique("id")
         places = place_codes(city)
         rows = [parse_row(sheet, source, maps, places) for source in sheet.rows]

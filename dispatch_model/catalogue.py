@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from pathlib import Path
 from types import MappingProxyType
 
 import chinese_calendar
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from dispatch_model.cases import CHINA_TIME
 from dispatch_model.labels import KINDS, LEVELS, PREFIX_LENGTHS, LabelMaps
 from dispatch_model.sheet import Sheet, version_of
-from dispatch_model.table import Row
+from dispatch_model.table import Row, Source
 
 BINDING, PRIOR = "binding", "prior"
 COLUMNS = ("id", "category", "lead_function", "level", "co_functions", *KINDS, "basis", "mode")
@@ -61,9 +60,9 @@ class Catalogue:
         self.binding = self._binding(leaves, functions)
 
     @classmethod
-    def load(cls, path: Path, maps: LabelMaps) -> "Catalogue":
+    def load(cls, source: Source, maps: LabelMaps) -> "Catalogue":
         """Read and validate a CSV; all problems are raised together."""
-        sheet = Sheet(path, COLUMNS)
+        sheet = Sheet(source, COLUMNS)
         sheet.unique("id")
         rows = [_parse(sheet, source, maps) for source in sheet.rows]
         sheet.check()

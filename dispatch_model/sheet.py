@@ -7,11 +7,10 @@ row, column, value and what was allowed, and all of them are raised together.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 
 from dispatch_model import table
 from dispatch_model.errors import ErrorKind
-from dispatch_model.table import MULTI_VALUE, Problems, Row
+from dispatch_model.table import MULTI_VALUE, Problems, Row, Source
 
 _SHOWN = 12
 
@@ -31,13 +30,13 @@ def _listing(allowed: Iterable[str]) -> str:
 class Sheet:
     """The rows of one rule file and the problems its readers found.
 
-    :param path: a CSV file, UTF-8 with or without byte order mark.
+    :param source: a CSV file, UTF-8 with or without byte order mark.
     :param columns: the columns it must have, in any order.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.rows = table.read(path, path.name, columns, ErrorKind.INVALID_RULES)
-        self.problems = Problems(path.name, ErrorKind.INVALID_RULES)
+    def __init__(self, source: Source, columns: Sequence[str]) -> None:
+        self.rows = table.read(source, source.name, columns, ErrorKind.INVALID_RULES)
+        self.problems = Problems(source.name, ErrorKind.INVALID_RULES)
 
     def problem(self, row: Row, column: str, sentence: str, allowed: Iterable[str] = ()) -> None:
         """Note a problem of one cell; `allowed` adds a hint with the nearest words."""

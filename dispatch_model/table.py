@@ -4,11 +4,34 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources.abc import Traversable
+from typing import Protocol
 
 from dispatch_model.errors import DispatchError, ErrorKind, near, shorten
 
 MULTI_VALUE = "|"
+
+
+class Source(Protocol):
+    """A file of an office: on disk (`Path`), in the package (`Traversable`) or sent over the wire (`Upload`)."""
+
+    @property
+    def name(self) -> str:
+        """Its name, as messages say it."""
+
+    def read_bytes(self) -> bytes:
+        """All it holds."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was sent: its name and what it holds."""
+
+    name: str
+    content: bytes
+
+    def read_bytes(self) -> bytes:
+        """All it holds."""
+        return self.content
 
 
 @dataclass(frozen=True)
@@ -58,7 +81,7 @@ def hint(value: str, allowed: Iterable[str]) -> str:
     return f"（{words}？）" if words else ""
 
 
-def read(source: Traversable, file: str, columns: Sequence[str], kind: ErrorKind) -> list[Row]:
+def read(source: Source, file: str, columns: Sequence[str], kind: ErrorKind) -> list[Row]:
     """All rows of a UTF-8 CSV file (BOM allowed) which has exactly `columns`, in any order.
 
     :param file: how messages name the file.
@@ -77,7 +100,7 @@ def read(source: Traversable, file: str, columns: Sequence[str], kind: ErrorKind
     return rows
 
 
-def _text(source: Traversable, problems: Problems) -> str:
+def _text(source: Source, problems: Problems) -> str:
     try:
         return source.read_bytes().decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):

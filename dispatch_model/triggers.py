@@ -7,11 +7,10 @@ tells "着火了" from "上次着火后一直没赔偿".
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from dispatch_model.cases import Disposition
 from dispatch_model.sheet import Sheet, version_of
-from dispatch_model.table import Row
+from dispatch_model.table import Row, Source
 
 COLUMNS = ("id", "disposition", "pattern", "unless", "channel", "text", "basis")
 DISPOSITIONS = (Disposition.EMERGENCY.value, Disposition.DECLINE.value, Disposition.ASK.value)
@@ -58,9 +57,9 @@ class Triggers:
         self.version = version_of((), map(_content, self.rows))
 
     @classmethod
-    def load(cls, path: Path) -> "Triggers":
+    def load(cls, source: Source) -> "Triggers":
         """Read and validate a CSV; all problems are raised together."""
-        sheet = Sheet(path, COLUMNS)
+        sheet = Sheet(source, COLUMNS)
         sheet.unique("id")
         rows = [_parse(sheet, source) for source in sheet.rows]
         sheet.check()
