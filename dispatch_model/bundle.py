@@ -26,6 +26,19 @@ PARTS = ("model.onnx", "tokenizer.json", "tables.npz", "card.md")
 TABLES = ("ngram_keys", "ngram_idf", "log_prior")
 
 
+class Reference(BaseModel):
+    """How answers are distributed on validation; live answers that differ have drifted.
+
+    :param labels: `kind`, `function`, `level` (duty lists) and `category` (two digits) → share of each label as best.
+    :param scores: shares of ten equal bins, 0 to 1, of the best duty function's probability.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    labels: dict[str, dict[str, float]]
+    scores: list[float] = Field(min_length=10, max_length=10)
+
+
 class Manifest(BaseModel):
     """Everything about a bundle but the numbers of the network."""
 
@@ -49,6 +62,7 @@ class Manifest(BaseModel):
     training_data: str = Field(description="fingerprint of the training rows")
     config: dict[str, Any] = Field(description="the resolved training configuration")
     metrics: dict[str, Any]
+    reference: Reference | None = Field(default=None, description="what answers looked like on validation, for drift")
     sha256: dict[str, str]
 
 

@@ -37,3 +37,12 @@ def test_scores_count_only_what_is_known() -> None:
     assert found["function"]["value"] == pytest.approx(0.5)
     assert found["function"]["n"] == 2
     assert "kind" not in found
+
+
+def test_the_reference_tells_how_the_best_labels_are_spread(tiny_bundle: Path) -> None:
+    reference = Bundle.open(tiny_bundle).manifest.reference
+    assert reference is not None
+    assert set(reference.labels) == {"category", "function", "level", "kind"}
+    for shares in (*(labels.values() for labels in reference.labels.values()), reference.scores):
+        assert sum(shares) == pytest.approx(1.0, abs=0.01)
+    assert all(len(code) == 2 for code in reference.labels["category"])

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -78,6 +79,21 @@ def validation_scores(outputs: Arrays, targets: Arrays) -> dict[str, dict[str, f
     return found
 
 
+def reference(outputs: Arrays, maps: LabelMaps) -> dict[str, Any]:
+    """What `bundle.Reference` holds, from the int8 file's log-probabilities on validation."""
+    tops = [maps.leaves[best][:2] for best in outputs["category"].argmax(1)]
+    named = {"function": list(maps.functions), "level": list(maps.levels), "kind": list(maps.kinds)}
+    best = {"category": tops, **{head: [names[i] for i in outputs[head].argmax(1)] for head, names in named.items()}}
+    counts, _ = np.histogram(np.exp(outputs["function"].max(1)), bins=10, range=(0.0, 1.0))
+    return {
+        "labels": {
+            head: {label: round(count / len(values), 4) for label, count in Counter(values).most_common()}
+            for head, values in best.items()
+        },
+        "scores": [round(float(share), 4) for share in counts / counts.sum()],
+    }
+
+
 def _mixes(calibration: Calibration) -> dict[str, dict[str, float]]:
     return {head: {k: round(v, 4) for k, v in asdict(mix).items()} for head, mix in calibration.mixes.items()}
 
@@ -111,4 +127,5 @@ def manifest_fields(
             "parity": [asdict(row) for row in parity],
             "mix": _mixes(calibration),
         },
+        "reference": reference(outputs, maps),
     }
