@@ -35,6 +35,16 @@ class EncoderSection(Section):
     dropout: float = Field(ge=0, lt=1)
 
 
+class PretrainSection(Section):
+    """Masked-language training before it."""
+
+    epochs: int = Field(ge=1)
+    tokens_per_batch: int = Field(ge=64)
+    mask_share: float = Field(gt=0, lt=1)
+    encoder_lr: float = Field(gt=0)
+    head_lr: float = Field(gt=0)
+
+
 class FitSection(Section):
     """How it is fine-tuned."""
 
@@ -83,6 +93,7 @@ class TrainingConfig(Section):
 
     data: DataSection
     encoder: EncoderSection
+    pretrain: PretrainSection
     fit: FitSection
     loss: LossSection
     ngrams: NgramSection

@@ -54,6 +54,13 @@ def load_tokenizer(base: str) -> Tokenizer:
     return tokenizer
 
 
+def load_start(network: DispatchNetwork, path: Path) -> None:
+    """Put the weights of a finished run, or of the encoder alone, into `network`."""
+    state = load_file(path, device=str(device()))
+    whole = any(name.startswith("encoder.encoder.") for name in state)
+    (network if whole else network.encoder).load_state_dict(state)
+
+
 def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
     """Rises linearly over `warmup` of the steps, then falls as a cosine to one tenth."""
     rise = max(1, int(steps * warmup))
@@ -75,7 +82,7 @@ class Fit:
         self.tokenizer = load_tokenizer(config.encoder.base)
         self.network = build_network(config, maps).to(device())
         if fit.start:
-            self.network.load_state_dict(load_file(fit.start, device=str(device())))
+            load_start(self.network, Path(fit.start))
         self.pad_id = self.network.encoder.config.pad_token_id
         self.loss = MultiTaskLoss(config.loss, maps, fit.label_smoothing, parts["train"].targets).to(device())
         self.optimizer = torch.optim.AdamW(
