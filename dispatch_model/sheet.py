@@ -5,14 +5,24 @@ row, column, value and what was allowed, and all of them are raised together.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from dispatch_model import table
 from dispatch_model.errors import ErrorKind
+from dispatch_model.headers import CODED, tidy
 from dispatch_model.table import MULTI_VALUE, Problems, Row, Source
+from dispatch_model.worksheet import as_day
 
 _SHOWN = 12
+_NO_CATEGORY = "不是诉求类别代码，应为 DB44/T 2479-2024 的 2、4 或 6 位代码"
+_SERIAL_DIGITS = 5  # of the days of 1927 to 2173
+_SEPARATORS = re.compile(r"[|,;、/\s]+")  # 、and line breaks are what offices type; NFKC has made ，；｜ plain
+_DAY = re.compile(
+    r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日|(\d{2})(\d{2}))(?:[ T]0?0:00(?::00)?)?"
+)
 
 
 def version_of(declared: Iterable[str], contents: Iterable[str]) -> str:
@@ -27,15 +37,36 @@ def _listing(allowed: Iterable[str]) -> str:
     return f"{shown} 等 {len(words)} 个" if len(words) > _SHOWN else shown
 
 
+def _tidied(row: Row) -> Row:
+    return replace(row, cells={column: tidy(cell) if column in CODED else cell for column, cell in row.cells.items()})
+
+
+def _day(value: str) -> date:
+    """A date as offices write it.
+
+    :raises ValueError: it is none.
+    """
+    if len(value) == _SERIAL_DIGITS and value.isdecimal() and (serial := as_day(int(value))):
+        return serial
+    found = _DAY.fullmatch(value)
+    if not found:
+        raise ValueError(value)
+    year, _, *parts = found.groups()
+    month, day = (int(part) for part in parts if part)
+    return date(int(year), month, day)
+
+
 class Sheet:
     """The rows of one rule file and the problems its readers found.
 
-    :param source: a CSV file, UTF-8 with or without byte order mark.
+    In columns of codes full-width characters and unseen ones are made plain; other text stays as it is.
+
+    :param source: a CSV file, UTF-8 with or without byte order mark, or an xlsx.
     :param columns: the columns it must have, in any order.
     """
 
     def __init__(self, source: Source, columns: Sequence[str]) -> None:
-        self.rows = table.read(source, source.name, columns, ErrorKind.INVALID_RULES)
+        self.rows = [_tidied(row) for row in table.read(source, source.name, columns, ErrorKind.INVALID_RULES)]
         self.problems = Problems(source.name, ErrorKind.INVALID_RULES)
 
     def problem(self, row: Row, column: str, sentence: str, allowed: Iterable[str] = ()) -> None:
@@ -60,8 +91,8 @@ class Sheet:
         return row[column]
 
     def choices(self, row: Row, column: str, allowed: Sequence[str]) -> tuple[str, ...]:
-        """A cell of zero or more of `allowed`, joined by `|`."""
-        values = row.many(column)
+        """A cell of zero or more of `allowed`, joined by `|` or what offices type instead: 、，；/ or blanks."""
+        values = tuple(part for part in _SEPARATORS.split(row[column]) if part)
         for value in values:
             if value not in allowed:
                 told = f"不在允许的取值之内，应为：{_listing(allowed)}；多个用 {MULTI_VALUE} 分隔"
@@ -71,22 +102,23 @@ class Sheet:
     def category(self, row: Row, column: str, codes: Mapping[str, object]) -> str:
         """A cell that must be a known 2-, 4- or 6-digit category code."""
         value = row[column]
-        if value not in codes:
-            # Excel drops the leading zero of a code; name that before anything merely similar
-            restored = f"0{value}"
-            candidates = (restored,) if restored in codes else codes
-            told = "不是诉求类别代码，应为 DB44/T 2479-2024 的 2、4 或 6 位代码"
-            self.problem(row, column, told, candidates)
-        return value
+        if value in codes:
+            return value
+        # a spreadsheet drops the leading zero of a code; with a digit missing at the end too, it could be either
+        restored = f"0{value}"
+        if restored not in codes:
+            self.problem(row, column, _NO_CATEGORY, codes)
+        elif any(code.startswith(value) for code in codes):
+            self.problem(row, column, _NO_CATEGORY, (restored,))
+        return restored
 
     def day(self, row: Row, column: str) -> date | None:
-        """A cell that is empty or a date, `2026-05-01` or `2026/5/1`."""
+        """A cell that is empty or a date: 2026-05-01, 2026/5/1, 2026.5.1, 2026年5月1日, or its serial number."""
         value = row[column]
         if not value:
             return None
         try:
-            year, month, day = value.replace("/", "-").split("-")
-            return date(int(year), int(month), int(day))
+            return _day(value)
         except ValueError:
             self.problem(row, column, "不是日期，应写作 2026-05-01，不限则留空")
             return None
