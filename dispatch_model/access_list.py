@@ -1,19 +1,17 @@
 """准入清单: which categories a street or community may lead, may assist, must never get.
 
 Absent means forbidden. The longest category prefix decides; at equal length the more
-restrictive row does. `mask` and `decide` read the same deciding rows, so they cannot differ.
+restrictive row does. `decide` is this rule as it is said; `mask` is the same compiled for every category, and
+is tested to agree with it everywhere.
 """
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import combinations
 
-import numpy as np
-from numpy.typing import NDArray
-
+from dispatch_model.access_mask import AccessMasks, Mask
 from dispatch_model.access_row import COLUMNS, LISTS, AccessRow, parse_row, place_codes
 from dispatch_model.city import City
 from dispatch_model.directory import GOVERNMENT
@@ -22,7 +20,7 @@ from dispatch_model.labels import LEVELS, PREFIX_LENGTHS, LabelMaps
 from dispatch_model.sheet import Sheet, version_of
 from dispatch_model.table import Source
 
-_CACHED_SLICES = 256
+_CACHED_MASKS = 256  # 20 MB at 515 × 37 × 4
 
 
 @dataclass(frozen=True)
@@ -32,44 +30,6 @@ class Verdict:
     allowed: bool
     row: AccessRow | None
     text: str
-
-
-class _Slice:
-    """The rows in force for one place on one day, most restrictive rows per prefix only."""
-
-    def __init__(self, rows: Iterable[AccessRow]) -> None:
-        groups: dict[tuple[str, str], list[AccessRow]] = defaultdict(list)
-        for row in sorted(rows, key=lambda row: row.id):
-            groups[row.level, row.category].append(row)
-        self._deciding = {key: _most_restrictive(group) for key, group in groups.items()}
-
-    def deciding(self, category: str, level: str) -> tuple[AccessRow, ...]:
-        key = self._key(category, level)
-        return self._deciding[key] if key else ()
-
-    def mask(self, leaves: Sequence[str], functions: Sequence[str]) -> NDArray[np.bool_]:
-        mask = np.ones((len(leaves), len(functions), len(LEVELS)), dtype=np.bool_)
-        admitted = {
-            key: [any(row.admits(function) for row in rows) for function in functions]
-            for key, rows in self._deciding.items()
-        }
-        for level in LISTS:
-            axis = LEVELS.index(level)
-            for position, leaf in enumerate(leaves):
-                key = self._key(leaf, level)
-                mask[position, :, axis] = admitted[key] if key else False
-        mask.flags.writeable = False
-        return mask
-
-    def _key(self, category: str, level: str) -> tuple[str, str] | None:
-        """The longest listed prefix of `category` at `level`."""
-        keys = ((level, category[:length]) for length in PREFIX_LENGTHS)
-        return next((key for key in keys if key in self._deciding), None)
-
-
-def _most_restrictive(rows: Sequence[AccessRow]) -> tuple[AccessRow, ...]:
-    worst = max(row.restriction for row in rows)
-    return tuple(row for row in rows if row.restriction == worst)
 
 
 class AccessList:
@@ -83,11 +43,14 @@ class AccessList:
     def __init__(self, rows: Iterable[AccessRow], leaves: Sequence[str], functions: Sequence[str]) -> None:
         self.rows = tuple(rows)
         self.version = version_of((row.version for row in self.rows), map(_content, self.rows))
-        self._leaves = tuple(leaves)
         self._functions = tuple(functions)
         self._changes = sorted(set(_change_days(self.rows)))
         self._regions = frozenset(row.region for row in self.rows if row.region)
-        self._slices: dict[tuple[int, frozenset[str]], tuple[_Slice, NDArray[np.bool_]]] = {}
+        self._compiler = AccessMasks(self.rows, leaves, functions)
+        self._masks: dict[tuple[int, frozenset[str]], Mask] = {}
+        self._by_prefix: dict[tuple[str, str], list[AccessRow]] = defaultdict(list)
+        for row in sorted(self.rows, key=lambda row: (-row.restriction, row.id)):
+            self._by_prefix[row.level, row.category].append(row)
 
     @classmethod
     def load(cls, source: Source, maps: LabelMaps, city: City) -> "AccessList":
@@ -100,12 +63,19 @@ class AccessList:
         _check_contradictions(sheet, rows)
         return cls(rows, maps.leaves, tuple(maps.functions))
 
-    def mask(self, region_path: Sequence[str], day: date) -> NDArray[np.bool_]:
+    def mask(self, region_path: Sequence[str], day: date) -> Mask:
         """Read-only A[category, function, level]; the same object for equal rows in force.
 
         :param region_path: region codes of the place and its ancestors; () when the place is unknown.
         """
-        return self._slice(region_path, day)[1]
+        key = (bisect_right(self._changes, day), self._regions.intersection(region_path))
+        found = self._masks.get(key)
+        if found is None:
+            compiled = self._compiler.compile(key[1], day)
+            if len(self._masks) >= _CACHED_MASKS:
+                self._masks.clear()
+            found = self._masks.setdefault(key, compiled)
+        return found
 
     def decide(self, category: str, function: str, level: str, region_path: Sequence[str], day: date) -> Verdict:
         """The answer of `mask` for one triple, with the row that decided."""
@@ -113,18 +83,32 @@ class AccessList:
         _check_known(level, "层级", LEVELS)
         if level not in LISTS:
             return Verdict(True, None, f"{level}级部门主办不受准入清单限制")
-        rows = self._slice(region_path, day)[0].deciding(category, level)
-        return _verdict(rows, function, level)
+        rows = next(self._in_force(category, level, region_path, day), [])
+        return _verdict([row for row in rows if row.restriction == rows[0].restriction], function, level)
 
-    def _slice(self, region_path: Sequence[str], day: date) -> tuple[_Slice, NDArray[np.bool_]]:
-        key = (bisect_right(self._changes, day), self._regions.intersection(region_path))
-        found = self._slices.get(key)
-        if found is None:
-            in_force = _Slice(row for row in self.rows if row.valid_on(day) and row.region in ("", *key[1]))
-            if len(self._slices) >= _CACHED_SLICES:
-                self._slices.clear()
-            found = self._slices.setdefault(key, (in_force, in_force.mask(self._leaves, self._functions)))
-        return found
+    def consulted(self, category: str, level: str, region_path: Sequence[str], day: date) -> tuple[AccessRow, ...]:
+        """Every row in force there that day for `category` or what it belongs to, at `level`.
+
+        Longest prefix first, within it the most restrictive first: those that decided stand in front. () at levels
+        which no list restricts.
+        """
+        return tuple(row for rows in self._in_force(category, level, region_path, day) for row in rows)
+
+    def asks_place(self, category: str, level: str) -> bool:
+        """Whether the place can matter: some row for `category`, or what it belongs to, is written for a region."""
+        prefixes = (category[:length] for length in PREFIX_LENGTHS)
+        return any(row.region for prefix in prefixes for row in self._by_prefix.get((level, prefix), ()))
+
+    def _in_force(self, category: str, level: str, region_path: Sequence[str], day: date) -> Iterator[list[AccessRow]]:
+        """The rows in force of each prefix that has some, longest prefix first, most restrictive row first."""
+        for prefix in dict.fromkeys(category[:length] for length in PREFIX_LENGTHS):
+            rows = [
+                row
+                for row in self._by_prefix.get((level, prefix), ())
+                if row.valid_on(day) and (not row.region or row.region in region_path)
+            ]
+            if rows:
+                yield rows
 
 
 def _verdict(rows: Sequence[AccessRow], function: str, level: str) -> Verdict:
@@ -162,24 +146,33 @@ def _change_days(rows: Iterable[AccessRow]) -> Iterable[date]:
             yield row.valid_to + timedelta(days=1)
 
 
-def _overlap(one: AccessRow, other: AccessRow) -> bool:
-    start = max(one.valid_from or date.min, other.valid_from or date.min)
-    return one.valid_on(start) and other.valid_on(start)
-
-
 def _check_contradictions(sheet: Sheet, rows: Iterable[AccessRow]) -> None:
-    """Note pairs that put the same prefix, level and region on different lists on the same day."""
+    """Note rows that put the same prefix, level and region on different lists on the same day."""
     groups: dict[tuple[str, str, str], list[AccessRow]] = defaultdict(list)
     for row in rows:
         groups[row.category, row.level, row.region].append(row)
     sources = {source.number: source for source in sheet.rows}
-    for group in groups.values():
-        for one, other in combinations(group, 2):
-            if one.list != other.list and _overlap(one, other):
-                sheet.problem(
-                    sources[other.row],
-                    "list",
-                    f"（{other.id}）与第 {one.row} 行（{one.id}）的“{one.list}”矛盾："
-                    f"类别 {one.category}、{one.level}、区域和日期都重叠；请只留一种或改日期",
-                )
+    pairs = {pair for group in groups.values() for pair in _contradictions(group)}
+    for one, other in sorted(pairs, key=lambda pair: (pair[1].row, pair[0].row)):
+        sheet.problem(
+            sources[other.row],
+            "list",
+            f"（{other.id}）与第 {one.row} 行（{one.id}）的“{one.list}”矛盾："
+            f"类别 {one.category}、{one.level}、区域和日期都重叠；请只留一种或改日期",
+        )
     sheet.check()
+
+
+def _contradictions(group: Sequence[AccessRow]) -> Iterator[tuple[AccessRow, AccessRow]]:
+    """Pairs of different lists whose days overlap, the earlier in the file first.
+
+    Each row that contradicts some other is in a pair, not each pair: there may be the square of the rows of them.
+    """
+    longest: dict[str, AccessRow] = {}  # per list, of the rows begun so far, the one that ends last
+    for row in sorted(group, key=lambda row: row.valid_from or date.min):
+        for other in longest.values():
+            if other.list != row.list and other.valid_on(row.valid_from or date.min):
+                yield (other, row) if other.row < row.row else (row, other)
+        last = longest.get(row.list)
+        if last is None or (row.valid_to or date.max) > (last.valid_to or date.max):
+            longest[row.list] = row

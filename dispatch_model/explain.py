@@ -91,7 +91,7 @@ def reasons(
 
     :param probability: what the model gives `function`.
     :param city: the directory `place` was found in; None when the case is of a city we do not know.
-    :param moved: (from, to) level names where the access list lifted the matter to a higher level.
+    :param moved: (from, to) level names for levels at which the list lets nobody lead.
     :param unit_code: the suggested unit; told when the citizen named it.
     """
     return (
@@ -148,7 +148,7 @@ def _named_unit(place: Place, city: City, unit_code: str | None) -> Iterable[Rea
 
 def _access(verdict: Verdict | None, moved: Sequence[tuple[str, str]]) -> Iterable[Reason]:
     for lower, higher in moved:
-        yield Reason(source="access_list", text=f"准入清单没有可由{lower}主办的职能，已上移到{higher}")
+        yield Reason(source="access_list", text=f"准入清单没有可由{lower}主办的职能，须由{higher}或更高层级主办")
     if verdict is not None and verdict.row is not None:
         yield Reason(source="access_list", rule_id=verdict.row.id, text=verdict.text)
 

@@ -1,9 +1,24 @@
 """Logits and mask → ranked (function, level), exact.
 
-P(f,l) ∝ (Σ_c A(c,f,l) · p(c) · p(f) · p(l) · π(f,l|c)^β)^(1/T). The factors repeat one another's evidence,
-so their product is too sure of itself; T, fitted on validation, makes it a probability again. A
-forbidden triple has probability exactly 0 and no later step can bring it back. One matrix product per
-case; the matrix A·π^β is built once per mask.
+T(f,l) = (Σ_c A(c,f,l) · p(c) · p(f) · p(l) · π(f,l|c)^β)^(1/t), normalised. The factors repeat one another's
+evidence, so their product is too sure of itself; t, fitted on validation, makes it a probability again. A
+forbidden triple has probability exactly 0 and no later step can bring it back. One matrix product per case; the
+matrix A·π^β is built once per mask.
+
+**Taking a matter from the streets (收回) never lowers the level of the answer.** It only makes cells at 镇街
+smaller, so what remains keeps its order, and an answer that leaves 镇街 goes up, or to 村居. The last must not be:
+a matter taken from the street would land on the village below it. So 村居 may stand first only where it outweighs
+the street before the list is asked. Let U be T with A = 1 at 镇街, which no row of the list can change.
+
+- `held`, Σ_f U(f,镇街) ≥ max_f T(f,村居): the cells of 村居 are scaled by one factor, so that together they stay
+  below the best cell above. Then no cell of 村居, and no sum of such cells, is ever first.
+- else no sum of 镇街 cells, being at most Σ_f U(f,镇街), reaches the best cell of 村居: the answer was not at 镇街
+  and cannot leave it.
+
+Which case holds does not depend on the rows of 镇街, hence is the same before and after, and within each the answer
+only rises or stays. The argument holds for the best cell and for the best unit, as long as a unit sums cells of one
+level, or of 市 and 区, which no list restricts. Closing 村居 (负面) can only turn "else" into `held`, where the
+answer was above 镇街 or at 村居: it too never lowers. Equal cells count as the higher level.
 """
 
 from collections.abc import Sequence
@@ -19,6 +34,9 @@ from dispatch_model.labels import LEVELS
 # is admissible is still ranked by the rest of the evidence, and float32 products cannot underflow.
 FLOOR = -30.0
 _CACHED_MASKS = 64
+# The two sides of `held` are float32 sums in different order: a near tie counts as held
+_SLACK = 1e-4
+_STREET, _COMMUNITY = LEVELS.index("镇街"), LEVELS.index("村居")
 
 Floats = NDArray[np.floating]
 Table = NDArray[np.float64]
@@ -30,7 +48,8 @@ class _Weights:
 
     mask: NDArray[np.bool_]  # kept alive, so that its id stays unique in the cache
     joint: NDArray[np.float32]  # [C, F*L] A·π^β
-    lift: Table  # [L, L] where the mass of each level goes
+    street: NDArray[np.float32] | None  # [C, F] π^β at 镇街, whatever the list says; None: 村居 is not held
+    lift: Table | None  # [L, L] where the probability of each level goes; None: nowhere
     moved: tuple[tuple[str, str], ...]
 
 
@@ -39,7 +58,8 @@ class Ranked:
     """The ranking of one case.
 
     :param table: [F, L] probabilities; they sum to 1 over admissible cells and are 0 elsewhere.
-    :param moved: (from, to) level names, for every level at which nothing is admissible.
+    :param moved: (from, to) level names, for every level at which nothing is admissible: the lowest level above
+        at which something is. What `from` would have led is asked of `to` and above.
     """
 
     table: Table
@@ -48,11 +68,11 @@ class Ranked:
     _joint: NDArray[np.float32]
 
     def top(self, count: int) -> tuple[tuple[int, int, float], ...]:
-        """The best admissible cells as (function, level, probability), best first; ties by position."""
-        flat = self.table.ravel()
+        """The best admissible cells as (function, level, probability), best first; ties to the higher level."""
+        flat = self.table.T.ravel()
         best = np.argsort(-flat, kind="stable")[:count]
-        width = self.table.shape[1]
-        return tuple((int(cell) // width, int(cell) % width, float(flat[cell])) for cell in best if flat[cell] > 0)
+        width = len(self.table)
+        return tuple((int(cell) % width, int(cell) // width, float(flat[cell])) for cell in best if flat[cell] > 0)
 
     def category_for(self, function: int, level: int) -> Table:
         """P(c | f, l), [C]: 0 for each category that `function` may not lead at `level`."""
@@ -73,7 +93,11 @@ class Ranker:
     :param log_prior: [C, F, L] log π(f,l|c), or None for no prior.
     :param beta: weight of the prior.
     :param binding: [C, F] which functions the catalogue lets lead, or None for all.
-    :param temperature: T > 0; above 1 flattens. It never changes the order.
+    :param temperature: t > 0; above 1 flattens. It never changes the order of cells.
+    :param collapse: the probability of a level at which nothing at all is admissible goes to the lowest open level
+        above, before anything is ranked: for cities whose streets and communities we do not know.
+    :param hold: whether 村居 may stand first only where it outweighs the street; False is the bare formula, which
+        training fits and judges.
     """
 
     def __init__(
@@ -82,8 +106,13 @@ class Ranker:
         beta: float = 1.0,
         binding: NDArray[np.bool_] | None = None,
         temperature: float = 1.0,
+        *,
+        collapse: bool = False,
+        hold: bool = True,
     ) -> None:
         self._power = 1.0 / temperature
+        self._collapse = collapse
+        self._hold = hold
         self._binding = None if binding is None else binding[:, :, None]
         self._prior: NDArray[np.float32] | None = None
         if log_prior is not None and beta != 0:
@@ -117,8 +146,18 @@ class Ranker:
     def _compile(self, mask: NDArray[np.bool_]) -> _Weights:
         allowed = mask if self._binding is None else mask & self._binding
         lift, moved = _lift([bool(allowed[..., level].any()) for level in range(allowed.shape[-1])])
-        joint = allowed.astype(np.float32) if self._prior is None else np.where(allowed, self._prior, np.float32(0))
-        return _Weights(mask, joint.reshape(len(joint), -1), lift, moved)
+        prior = np.float32(1) if self._prior is None else self._prior
+        joint = np.where(allowed, prior, np.float32(0))
+        street = self._before_the_list(mask.shape) if self._hold else None
+        return _Weights(mask, joint.reshape(len(joint), -1), street, lift if self._collapse else None, moved)
+
+    def _before_the_list(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """[C, F] π^β at 镇街 under the catalogue alone."""
+        street = np.ones(shape[:2], dtype=np.float32) if self._prior is None else self._prior[..., _STREET]
+        if self._binding is not None:
+            street = np.where(self._binding[..., 0], street, np.float32(0))
+        # Copied: a matrix product over a strided view is slow
+        return np.ascontiguousarray(street)
 
 
 def rank(
@@ -145,21 +184,49 @@ def _weight(log_probability: Floats) -> Table:
 def _tables(
     weights: _Weights, category: NDArray[np.float32], log_function: Floats, log_level: Floats, power: float
 ) -> Table:
-    shape = (-1, log_function.shape[-1], log_level.shape[-1])
-    levels = _weight(log_level) @ weights.lift
-    table: Table = (category @ weights.joint).astype(np.float64).reshape(shape)
-    table *= _weight(log_function)[:, :, None] * levels[:, None, :]
-    total = table.sum(axis=(1, 2), keepdims=True)
+    function, level = _weight(log_function), _weight(log_level)
+    if weights.lift is not None:
+        level = level @ weights.lift
+    table: Table = (category @ weights.joint).astype(np.float64).reshape(-1, function.shape[-1], level.shape[-1])
+    table *= function[:, :, None] * level[:, None, :]
+    best = table.max(axis=(1, 2), keepdims=True)
     # NaN fails every comparison, so this also catches logits that are none
-    if not (total > 0).all():
+    if not (best > 0).all():
         raise DispatchError(
-            ErrorKind.INTERNAL, "模型输出含有 NaN 或无穷大，无法排序；请检查模型包。", field="logits", value=total.min()
+            ErrorKind.INTERNAL, "模型输出含有 NaN 或无穷大，无法排序；请检查模型包。", field="logits", value=best.min()
         )
-    table /= total
+    held = None
+    if weights.street is not None:
+        street = (category @ weights.street) * function * level[:, _STREET, None]
+        held = _held(street, table[..., _COMMUNITY].max(axis=1), power)
+    table /= best
     if power != 1.0:
         np.power(table, power, out=table)  # 0 stays 0: what is forbidden stays forbidden
-        table /= table.sum(axis=(1, 2), keepdims=True)
+    if held is not None:
+        _hold(table, held)
+    table /= table.sum(axis=(1, 2), keepdims=True)
     return table
+
+
+def _held(street: Table, community: Table, power: float) -> NDArray[np.bool_]:
+    """[N] whether the street, before the list, weighs as much as the best cell of the community.
+
+    :param street: [N, F] before temperature, as `community`, [N].
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = (street / community[:, None]) ** power
+    held: NDArray[np.bool_] = ratio.sum(axis=1) >= 1 - _SLACK
+    return held
+
+
+def _hold(table: Table, held: NDArray[np.bool_]) -> None:
+    """Scale 村居 in `held` cases so that all of it together stays below the best cell above."""
+    limit = table[..., :_COMMUNITY].max(axis=(1, 2)) * (1 - _SLACK)
+    total = table[..., _COMMUNITY].sum(axis=1)
+    # Where nothing above is admissible there is nobody else to answer
+    over = held & (total > limit) & (limit > 0)
+    if over.any():
+        table[over, :, _COMMUNITY] *= (limit[over] / total[over])[:, None]
 
 
 def _lift(open_levels: Sequence[bool]) -> tuple[Table, tuple[tuple[str, str], ...]]:

@@ -1,4 +1,5 @@
 import csv
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -142,6 +143,39 @@ def test_only_the_named_functions_and_the_local_government_may_lead() -> None:
     assert allowed["住建"].text.endswith("镇街只能由城管、民政、属地政府主办")
 
 
+def test_consulted_are_all_rows_in_force_the_deciding_ones_first() -> None:
+    rows = [
+        row(id="wide", category="01"),
+        row(id="b", category="010101", list="收回"),
+        row(id="a", category="010101", list="收回", region="D1"),
+        row(id="open", category="010101"),
+        row(id="middle", category="0101", list="配合"),
+        row(id="elsewhere", category="0101", region="D2"),
+        row(id="over", category="0101", valid_to=FIRST - timedelta(days=1)),
+        row(id="community", category="0101", level="村居", list="履职"),
+        row(id="other matter", category="010102"),
+    ]
+    access_list = AccessList(rows, LEAVES, FUNCTIONS)
+    consulted = access_list.consulted("010101", "镇街", ("D1", "city"), FIRST)
+    assert [one.id for one in consulted] == ["a", "b", "open", "middle", "wide"]
+    assert access_list.decide("010101", "城管", "镇街", ("D1", "city"), FIRST).row == consulted[0]
+    assert [one.id for one in access_list.consulted("01", "镇街", (), FIRST)] == ["wide"]
+    assert access_list.consulted("010101", "区", (), FIRST) == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=access_rows(), path=st.sampled_from(PATHS), day=st.sampled_from(DAYS))
+def test_a_verdict_rests_on_what_was_consulted(rows: list[AccessRow], path: tuple[str, ...], day: date) -> None:
+    access_list = AccessList(rows, LEAVES, FUNCTIONS)
+    for category in LEAVES:
+        for level in LISTS:
+            consulted = access_list.consulted(category, level, path, day)
+            verdict = access_list.decide(category, "城管", level, path, day)
+            assert AccessList(consulted, LEAVES, FUNCTIONS).decide(category, "城管", level, path, day) == verdict
+            assert len(consulted) == len(set(consulted))
+            assert (verdict.row in consulted) if consulted else verdict.row is None
+
+
 def test_both_ends_of_validity_are_inclusive() -> None:
     access_list = AccessList([row(valid_from=DAYS[2], valid_to=DAYS[4])], LEAVES, FUNCTIONS)
     allowed = [access_list.decide("010101", "城管", "镇街", (), day).allowed for day in DAYS[:7]]
@@ -223,7 +257,6 @@ def test_a_region_is_written_as_code_or_name(tmp_path: Path, written: str, code:
             {"category": "0109"},
             "category 列：“0109”不是诉求类别代码，应为 DB44/T 2479-2024 的 2、4 或 6 位代码（是否想写：01",
         ),
-        ({"category": "101"}, "（是否想写：0101？）"),
         ({"level": "区"}, "level 列：“区”不在允许的取值之内，应为：镇街、村居"),
         ({"list": "履职"}, "list 列：“履职”不在允许的取值之内，应为：基本、配合、收回"),
         ({"level": "村居", "list": "负责"}, "应为：履职、协助、负面（是否想写：负面？）"),
@@ -266,6 +299,27 @@ def test_a_contradiction_names_both_rows(tmp_path: Path) -> None:
     with pytest.raises(DispatchError) as caught:
         load(tmp_path, {"valid_to": "2026-06-30"}, {"list": "收回", "valid_from": "2026-06-30"})
     assert "第 3 行 list 列：“收回”（R-2）与第 2 行（R-1）的“基本”矛盾" in caught.value.message
+
+
+def test_every_row_that_contradicts_another_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DispatchError) as caught:
+        load(
+            tmp_path,
+            {},
+            {"list": "收回", "valid_from": "2026-01-01", "valid_to": "2026-01-31"},
+            {"list": "收回", "valid_from": "2026-03-01", "valid_to": "2026-03-31"},
+            {"list": "配合", "valid_from": "2026-03-31", "valid_to": "2026-04-30"},
+        )
+    named = [(detail.split(" 行")[0][-1], detail.split("与第 ")[1][0]) for detail in caught.value.details]
+    assert named == [("3", "2"), ("4", "2"), ("5", "2"), ("5", "4")]
+
+
+def test_a_sheet_of_contradictions_is_refused_in_bounded_time(tmp_path: Path) -> None:
+    rows = [{"list": "收回" if number % 2 else "基本"} for number in range(3_000)]
+    start = time.perf_counter()
+    with pytest.raises(DispatchError, match=r"有 2999 处错误"):
+        load(tmp_path, *rows)
+    assert time.perf_counter() - start < 5
 
 
 @pytest.mark.parametrize(

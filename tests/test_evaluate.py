@@ -51,7 +51,7 @@ def judged(parts: dict[str, Part], maps: LabelMaps, *, right: bool = True) -> Ev
     part = parts["test"]
     given = predict_texts(Oracle(part, maps, right=right), part.texts, "test")
     return evaluate.compare(
-        {"test": model_outputs(given, BLEND, Ranker(), taidi_membership(maps), maps)},
+        {"test": model_outputs(given, BLEND, Ranker(hold=False), taidi_membership(maps), maps)},
         baseline_outputs(parts, maps),
         {"train": parts["train"], "test": part},
         maps,
@@ -142,6 +142,8 @@ def test_a_bundle_is_judged_on_every_part_that_was_held_out(
     silent = Console(file=io.StringIO())
     evaluation = evaluate.evaluate(tiny_bundle, tiny_config, tmp_path, console=silent)
     assert {row.part for row in evaluation.rows} == {"test", "test_untitled", "validation", "calls"}
+    assert {figure.part for figure in evaluation.flags} <= {"test", "validation", "calls"}
+    assert {figure.source for figure in evaluation.flags} == {"triggers", "model", "both"}
     assert evaluation.bundle.startswith("tiny+")
     assert Evaluation.load(tmp_path / "evaluation.json") == evaluation
     assert "派单模型评测报告" in (tmp_path / "report.html").read_text(encoding="utf-8")

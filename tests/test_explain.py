@@ -140,8 +140,8 @@ def test_moved_levels_are_told() -> None:
     moved = [("村居", "区"), ("镇街", "区")]
     told = reasons(function="城管", probability=0.8, place=NOWHERE, city=_city(), moved=moved)
     assert [reason.text for reason in told[2:]] == [
-        "准入清单没有可由村居主办的职能，已上移到区",
-        "准入清单没有可由镇街主办的职能，已上移到区",
+        "准入清单没有可由村居主办的职能，须由区或更高层级主办",
+        "准入清单没有可由镇街主办的职能，须由区或更高层级主办",
     ]
 
 

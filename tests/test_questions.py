@@ -46,7 +46,7 @@ def asked(part: Part, ours: Outputs, maps: LabelMaps) -> dict[tuple[str, str, st
 
 def test_coarser_categories_are_sums_of_leaves(maps: LabelMaps) -> None:
     given = predictions(3, maps)
-    ours = model_outputs(given, BLEND, Ranker(), taidi_membership(maps), maps)
+    ours = model_outputs(given, BLEND, Ranker(hold=False), taidi_membership(maps), maps)
     leaves = np.exp(given.category[0])
     parents, _ = parent_membership(maps)
     under = [leaf.startswith(parents[5]) for leaf in maps.leaves]
@@ -56,7 +56,7 @@ def test_coarser_categories_are_sums_of_leaves(maps: LabelMaps) -> None:
 
 def test_the_wire_list_is_the_blend(maps: LabelMaps) -> None:
     given = predictions(2, maps)
-    ours = model_outputs(given, BLEND, Ranker(), taidi_membership(maps), maps)
+    ours = model_outputs(given, BLEND, Ranker(hold=False), taidi_membership(maps), maps)
     mixed = 0.25 * np.exp(given.function) + 0.75 * np.exp(given.handler_function)
     assert np.exp(ours["wire_function"]) == pytest.approx(mixed, abs=1e-5)
 
@@ -65,7 +65,7 @@ def test_without_a_prior_the_ranked_route_is_the_wire_lists_together(
     tiny_parts: dict[str, Part], maps: LabelMaps
 ) -> None:
     part = tiny_parts["test"]
-    ours = model_outputs(predictions(len(part), maps), BLEND, Ranker(), taidi_membership(maps), maps)
+    ours = model_outputs(predictions(len(part), maps), BLEND, Ranker(hold=False), taidi_membership(maps), maps)
     found = asked(part, ours, maps)
     wire, ranked = found["labels", "route", "wire"], found["labels", "route", "ranked"]
     assert np.exp(ranked.ours) == pytest.approx(np.exp(wire.ours), abs=1e-5)
@@ -74,7 +74,7 @@ def test_without_a_prior_the_ranked_route_is_the_wire_lists_together(
 def test_a_route_is_right_when_function_and_level_are(tiny_parts: dict[str, Part], maps: LabelMaps) -> None:
     part = tiny_parts["test"]
     found = asked(
-        part, model_outputs(predictions(len(part), maps), BLEND, Ranker(), taidi_membership(maps), maps), maps
+        part, model_outputs(predictions(len(part), maps), BLEND, Ranker(hold=False), taidi_membership(maps), maps), maps
     )
     route, levels = found["handler", "route", "head"], len(maps.levels)
     assert (route.target // levels == part.targets["handler_function"]).all()
@@ -87,7 +87,7 @@ def test_a_route_is_right_when_function_and_level_are(tiny_parts: dict[str, Part
 def test_the_rival_answers_each_truth_with_its_own_head(tiny_parts: dict[str, Part], maps: LabelMaps) -> None:
     part = tiny_parts["test"]
     rival = uniform(len(part), maps)
-    ours = model_outputs(predictions(len(part), maps), BLEND, Ranker(), taidi_membership(maps), maps)
+    ours = model_outputs(predictions(len(part), maps), BLEND, Ranker(hold=False), taidi_membership(maps), maps)
     found = {(q.truth, q.name, q.answer): q for q in questions(part, ours, rival, maps)}
     assert found["handler", "function", "wire"].rival is rival["handler_function"]
     assert found["labels", "function", "wire"].rival is rival["function"]
@@ -98,7 +98,7 @@ def test_the_rival_answers_each_truth_with_its_own_head(tiny_parts: dict[str, Pa
 def test_two_digit_truth_follows_from_four_digits(tiny_parts: dict[str, Part], maps: LabelMaps) -> None:
     part = tiny_parts["test"]
     found = asked(
-        part, model_outputs(predictions(len(part), maps), BLEND, Ranker(), taidi_membership(maps), maps), maps
+        part, model_outputs(predictions(len(part), maps), BLEND, Ranker(hold=False), taidi_membership(maps), maps), maps
     )
     tops = sorted({leaf[:2] for leaf in maps.leaves})
     for target, code in zip(found["labels", "category2", "head"].target, part.rows["category"], strict=True):

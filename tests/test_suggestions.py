@@ -84,6 +84,43 @@ def test_a_place_without_communities_gives_its_street_no_matter_of_a_community()
     assert {(farm, "村居") for farm in farms} <= lost
 
 
+def test_a_matter_taken_from_the_streets_never_lowers_the_first_suggestion() -> None:
+    """Over random models and places, in a list that lets streets and communities do anything."""
+    city, maps, rules = router().city, router().maps, router().rules
+    rng, blank = np.random.default_rng(11), reading("路灯坏了")
+    shape = (len(maps.leaves), len(maps.functions), len(LEVELS))
+    ranker = Ranker(router().encoder.bundle.log_prior, 0.3, rules.catalogue.binding, 1.2)
+    # A zone has no streets: its committee answers at every level, and one unit at several is no lower than itself
+    streets = [code for code, region in city.regions.items() if region.level in ("镇街", "村居")]
+    left = 0
+    for _ in range(200):
+        code = str(rng.choice(streets))
+        path = tuple(region.code for region in city.ancestors(code))
+        here = replace(blank, place=Place(code, path, city.regions[code].level))
+        category, function = rng.standard_normal(shape[0]), 2 * rng.standard_normal(shape[1])
+        level = np.array([0.0, 0.5, 2.5, 2.0])
+        mask = np.ones(shape, dtype=bool)
+        before = rules.cells(here, ranker.rank(category, function, level, mask))[0]
+        mask[rng.random(shape[0]) < 0.9, :, LEVELS.index("镇街")] = False
+        after = rules.cells(here, ranker.rank(category, function, level, mask))[0]
+        assert LEVELS.index(after.level) <= LEVELS.index(before.level), (code, before, after)
+        left += before.level == "镇街" != after.level
+    assert left > 50
+
+
+def test_cells_are_looked_at_until_the_first_unit_is_settled() -> None:
+    """Nine functions of one street's office outweigh eight bureaus that are each ahead of any of the nine."""
+    found = reading("龙华区金贸街道门口摆摊")
+    maps = router().maps
+    names = tuple(maps.functions)
+    mask = np.zeros((len(maps.leaves), len(names), len(LEVELS)), dtype=bool)
+    mask[:, :9, LEVELS.index("镇街")] = mask[:, 9:17, LEVELS.index("区")] = True
+    log_function = np.log([0.1] * 9 + [0.45] + [0.11] * 7 + [1e-9] * (len(names) - 17))
+    ranked = Ranker().rank(np.zeros(len(maps.leaves)), log_function, np.zeros(len(LEVELS)), mask)
+    best = router().rules.cells(found, ranked)[0]
+    assert (best.level, round(best.probability, 3)) == ("镇街", round(0.9 / 2.12, 3))
+
+
 def test_the_unit_that_may_not_act_is_not_merged_with_its_own_cell() -> None:
     found = reading("罗牛山农场门口摆摊")
     table = ranked({"属地政府": 1.0}, {"镇街": 0.6, "村居": 0.4}, "030701")

@@ -15,7 +15,7 @@ from training.calibrate import fit_blend, negative_log_likelihood
 from training.targets import MISSING, Targets
 
 Arrays = Mapping[str, NDArray[Any]]
-FLAGS_ASKED = ("urgent", "refuse", "vague")
+FLAGS_ASKED = ("urgent", "refuse", "vague", "status")
 MAX_TEMPERATURE = 10.0
 LEAST_PRECISION = 0.5
 BETAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -41,7 +41,9 @@ def _tables(
         blend(outputs[head], outputs[f"handler_{head}"], weights[head])[rows] for head in ("function", "level")
     )
     mask = np.ones(prior.shape, dtype=bool)
-    return Ranker(prior, beta).tables(outputs["category"][rows], function, level, mask).reshape(len(rows), -1)
+    return (
+        Ranker(prior, beta, hold=False).tables(outputs["category"][rows], function, level, mask).reshape(len(rows), -1)
+    )
 
 
 def best_beta(outputs: Arrays, targets: Targets, prior: NDArray[np.float32], weights: Blend) -> float:

@@ -45,8 +45,7 @@ def model_outputs(
     """The bundle's answers under the baseline's head names, coarser categories as sums of leaves.
 
     `taidi` is `[7, leaves]` P(class | leaf), see `taidi_membership`. `wire_*` are the blended lists;
-    `ranked` is `[rows, functions · levels]` as the service ranks them
-    where no access list forbids anything.
+    `ranked` is `[rows, functions · levels]` as the service ranks them before it asks any list.
     """
     function, level = predictions.blended(blend)
     everything = np.ones((len(maps.leaves), len(maps.functions), len(maps.levels)), dtype=np.bool_)
