@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dispatch_model import privacy, transcript
 from dispatch_model.cases import CHINA_TIME, Case
 from dispatch_model.city import City
+from dispatch_model.encoder import Predictions
 from dispatch_model.explain import Cues
 from dispatch_model.gazetteer import Gazetteer, Place
 from dispatch_model.lexicon import Hit
+
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,20 @@ class Reading:
     place: Place
     cues: Sequence[Hit]
     received_at: datetime
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of some cases before any rule speaks.
+
+    :param functions: `[cases, functions]` log-probabilities, duty and practice blended.
+    :param levels: `[cases, levels]`, the same.
+    """
+
+    readings: list[Reading]
+    predictions: Predictions
+    functions: Floats
+    levels: Floats
 
 
 def read(case: Case, *, city: City | None, gazetteer: Gazetteer, cues: Cues, now: datetime) -> Reading:

@@ -6,7 +6,9 @@ Read (mask, normalise, place) → encode (one ONNX session) → rank under the a
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from copy import copy
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 
 from dispatch_model import disposition
 from dispatch_model.access_list import AccessList
-from dispatch_model.bundle import Bundle, blend_weights, practises
+from dispatch_model.bundle import Bundle, Reference, blend_weights, practises
+from dispatch_model.calendar import Calendar
 from dispatch_model.cases import (
     CHINA_TIME,
     Case,
@@ -34,13 +37,14 @@ from dispatch_model.encoder import Encoder, Predictions
 from dispatch_model.explain import Cues
 from dispatch_model.gazetteer import Gazetteer
 from dispatch_model.labels import LabelMaps
-from dispatch_model.ranking import Ranker
-from dispatch_model.reading import Reading, read
+from dispatch_model.model_view import duty_note, model_view
+from dispatch_model.ranking import Ranked, Ranker
+from dispatch_model.reading import Evidence, Reading, read
+from dispatch_model.recheck import Violation, violations
+from dispatch_model.rules import RuleKind, RuleSet
 from dispatch_model.suggestions import Rulebook, lacking
 from dispatch_model.triggers import Triggers
 
-TOP = 5
-SURE_OF_DUTY = 0.6  # from here on a different duty is worth a line to the operator
 DISTRICT = 2  # number of levels, from the top, that no access list restricts
 
 Floats = NDArray[np.floating]
@@ -59,14 +63,13 @@ class Router:
             AccessList.load(configs / "access_list.csv", maps, city),
             Catalogue.load(configs / "catalogue.csv", maps),
             Cues.load(maps),
+            Calendar.of(configs),
         )
         self.triggers = Triggers.load(configs / "triggers.csv")
-        # What is declined and asked for depends on the city; danger is the same everywhere.
-        self._emergencies = Triggers(row for row in self.triggers.rows if row.disposition is Disposition.EMERGENCY)
+        self._apply()
         bundle = encoder.bundle
         manifest = bundle.manifest
-        self.ranker = Ranker(bundle.log_prior, manifest.beta, self.rules.catalogue.binding, manifest.temperature)
-        self._ranker_elsewhere = Ranker(bundle.log_prior, manifest.beta, None, manifest.temperature)
+        self._ranker_elsewhere = Ranker(bundle.log_prior, manifest.beta, None, manifest.temperature, collapse=True)
         self._names = dict(cities())
         closed = np.zeros(bundle.log_prior.shape, dtype=bool)
         closed[..., :DISTRICT] = True
@@ -93,7 +96,61 @@ class Router:
             access_list=self.rules.access_list.version,
             catalogue=self.rules.catalogue.version,
             label_maps=self.maps.fingerprint,
+            triggers=self.triggers.version,
         )
+
+    @property
+    def reference(self) -> Reference | None:
+        """How answers were spread on validation; None: the bundle does not say."""
+        return self.encoder.bundle.manifest.reference
+
+    @property
+    def rule_sets(self) -> Mapping[RuleKind, RuleSet]:
+        """The rules that decide."""
+        return {
+            RuleKind.ACCESS_LIST: self.rules.access_list,
+            RuleKind.CATALOGUE: self.rules.catalogue,
+            RuleKind.TRIGGERS: self.triggers,
+        }
+
+    def with_rules(
+        self,
+        *,
+        access_list: AccessList | None = None,
+        catalogue: Catalogue | None = None,
+        triggers: Triggers | None = None,
+    ) -> "Router":
+        """A router under other rules that shares encoder, places and cues; this one stays as it is.
+
+        :param access_list: and so for the others: None keeps the rule set in force.
+        """
+        other = copy(self)
+        other.rules = replace(
+            self.rules,
+            access_list=access_list or self.rules.access_list,
+            catalogue=catalogue or self.rules.catalogue,
+        )
+        other.triggers = triggers or self.triggers
+        other._apply()
+        return other
+
+    def compile(self, day: date) -> None:
+        """Build the masks of every place on `day`, so that no request has to.
+
+        :raises DispatchError: INVALID_RULES when list and catalogue together leave some place no admissible unit.
+        """
+        places = {frozenset(region.code for region in self.city.ancestors(code)) for code in self.city.regions}
+        category, function, level = (np.zeros(size) for size in self.encoder.bundle.log_prior.shape)
+        for place in (frozenset[str](), *places):
+            self.ranker.rank(category, function, level, self.rules.access_list.mask(tuple(place), day))
+
+    def _apply(self) -> None:
+        """What follows from the rules."""
+        # What is declined and asked for depends on the city; danger is the same everywhere.
+        self._emergencies = self.triggers.only(Disposition.EMERGENCY)
+        bundle = self.encoder.bundle
+        manifest = bundle.manifest
+        self.ranker = Ranker(bundle.log_prior, manifest.beta, self.rules.catalogue.binding, manifest.temperature)
 
     def route(self, cases: Sequence[Case], *, now: datetime | None = None) -> list[Routing]:
         """One routing per case, in order.
@@ -102,23 +159,50 @@ class Router:
         :raises DispatchError: TRANSCRIPT_EMPTY or TRANSCRIPT_TOO_LONG for the first such case, before
             anything is inferred.
         """
-        now = now or datetime.now(UTC)
         started = time.perf_counter()
-        readings = [self._read(case, now) for case in cases]
-        read_ms = (time.perf_counter() - started) * 1e3
-        predictions = self.encoder.predict([reading.model_text for reading in readings])
+        evidence = self.evidence(cases, now or datetime.now(UTC))
+        predictions = evidence.predictions
+        # All but the session: reading, tokens and the blend
+        read_ms = (time.perf_counter() - started) * 1e3 - predictions.infer_ms
         share = 1.0 / max(1, len(cases))
-        tokenize, infer = (read_ms + predictions.tokenize_ms) * share, predictions.infer_ms * share
-        cities = [reading.city_name for reading in readings]
-        functions, levels = predictions.blended(blend_weights(self.encoder.bundle.manifest, cities))
+        spent = (read_ms * share, predictions.infer_ms * share)
         return [
-            self._answer(reading, predictions, row, functions[row], levels[row], (tokenize, infer))
-            for row, reading in enumerate(readings)
+            self._answer(reading, predictions, row, evidence.functions[row], evidence.levels[row], spent)
+            for row, reading in enumerate(evidence.readings)
         ]
 
+    def recheck(self, case: Case, routing: Routing, now: datetime) -> Sequence[Violation]:
+        """What of an answer just given the access list forbids: nothing, unless the program is wrong.
+
+        :param now: with zone.
+        """
+        known = self._knows(case)
+        return violations(case, routing, self.rules.access_list if known else None, self.gazetteer, now)
+
+    def evidence(self, cases: Sequence[Case], now: datetime) -> Evidence:
+        """Read and encode, no rule applied.
+
+        :raises DispatchError: as `route` does.
+        """
+        readings = [self._read(case, now) for case in cases]
+        predictions = self.encoder.predict([reading.model_text for reading in readings])
+        cities = [reading.city_name for reading in readings]
+        functions, levels = predictions.blended(blend_weights(self.encoder.bundle.manifest, cities))
+        return Evidence(readings, predictions, functions, levels)
+
+    def rank(self, reading: Reading, category: Floats, functions: Floats, levels: Floats) -> Ranked:
+        """Rank one case, given its log-probabilities, under the rules in force where and when it arose."""
+        day = reading.received_at.astimezone(CHINA_TIME).date()
+        mask = self.rules.access_list.mask(reading.place.path, day) if reading.city else self._closed
+        ranker = self.ranker if reading.city else self._ranker_elsewhere
+        return ranker.rank(category, functions, levels, mask)
+
     def _read(self, case: Case, now: datetime) -> Reading:
-        known = not case.city or self._names.get(case.city) == self.city.slug
-        return read(case, city=self.city if known else None, gazetteer=self.gazetteer, cues=self.rules.cues, now=now)
+        city = self.city if self._knows(case) else None
+        return read(case, city=city, gazetteer=self.gazetteer, cues=self.rules.cues, now=now)
+
+    def _knows(self, case: Case) -> bool:
+        return not case.city or self._names.get(case.city) == self.city.slug
 
     def _answer(
         self,
@@ -130,11 +214,8 @@ class Router:
         spent: tuple[float, float],
     ) -> Routing:
         started = time.perf_counter()
-        day = reading.received_at.astimezone(CHINA_TIME).date()
-        mask = self.rules.access_list.mask(reading.place.path, day) if reading.city else self._closed
-        ranker = self.ranker if reading.city else self._ranker_elsewhere
-        ranked = ranker.rank(predictions.category[row], functions, levels, mask)
-        view = self._view(predictions, row, functions, levels)
+        ranked = self.rank(reading, predictions.category[row], functions, levels)
+        view = model_view(self.maps, predictions, row, functions, levels)
         alone = dict(zip(self.maps.functions, np.exp(functions).tolist(), strict=True))
         suggestions = self.rules.suggest(reading, ranked, view.kind[0][0], alone)
         outcome = self._decide(reading, suggestions, dict(view.flags))
@@ -175,38 +256,11 @@ class Router:
             told = f"{reading.city_name}尚无单位目录和规则表，只给出职能与层级"
             yield Reason(source="place", text=told)
         if practises(self.encoder.bundle.manifest, reading.city_name):
-            yield from _duty_note(suggestions, view)
-
-    def _view(self, predictions: Predictions, row: int, functions: Floats, levels: Floats) -> ModelView:
-        """What the model alone says: top five per head."""
-        maps = self.maps
-        flags = zip(maps.flags, predictions.flags[row].tolist(), strict=True)
-        return ModelView(
-            function=_top(tuple(maps.functions), functions),
-            level=_top(maps.levels, levels),
-            duty_function=_top(tuple(maps.functions), predictions.function[row]),
-            duty_level=_top(maps.levels, predictions.level[row]),
-            category=_top(maps.leaves, predictions.category[row]),
-            kind=_top(maps.kinds, predictions.kind[row]),
-            flags=tuple((flag, round(p, 4)) for flag, p in flags),
-        )
+            yield from duty_note(suggestions, view)
 
 
 def _candidate(reading: Reading, one: Suggestion) -> Candidate:
     unit = one.unit
-    return Candidate(unit.function, unit.level, one.probability, bool(unit.code), lacking(reading, one))
-
-
-def _duty_note(suggestions: Sequence[Suggestion], view: ModelView) -> tuple[Reason, ...]:
-    """Says so when practice and duty point to different functions."""
-    function, probability = view.duty_function[0]
-    if not suggestions or suggestions[0].unit.function == function or probability < SURE_OF_DUTY:
-        return ()
-    told = f"按职责更像由{function}·{view.duty_level[0][0]}主办（{probability:.2f}），以往同类多由首选单位办理；请留意"
-    return (Reason(source="model", text=told),)
-
-
-def _top(labels: Sequence[str], log_probability: Floats) -> tuple[tuple[str, float], ...]:
-    best = np.argsort(-log_probability, kind="stable")[:TOP]
-    probabilities = np.exp(log_probability[best]).tolist()
-    return tuple((labels[index], round(p, 6)) for index, p in zip(best.tolist(), probabilities, strict=True))
+    known, lacks = bool(unit.code), lacking(reading, one)
+    name = unit.name if known else ""
+    return Candidate(unit.function, unit.level, one.probability, known, lacks, name, one.co_handlers)

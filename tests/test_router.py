@@ -2,13 +2,18 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib.resources import files
 
 import numpy as np
 import pytest
 
+from dispatch_model.access_list import AccessList
 from dispatch_model.cases import MAX_TRANSCRIPT_CHARS, Address, Case, Disposition, Reason, Turn
 from dispatch_model.errors import DispatchError, ErrorKind
-from dispatch_model.router import Router, _duty_note
+from dispatch_model.router import Router
+from dispatch_model.rules import RuleKind
+from dispatch_model.table import Upload
+from dispatch_model.triggers import Triggers
 
 NOW = datetime(2026, 5, 6, 2, tzinfo=UTC)
 STALL = "龙华区金贸街道某小区门口天天有流动摊贩占道摆摊卖烧烤，油烟很大，希望来人管一管"
@@ -102,7 +107,7 @@ def test_haikous_catalogue_binds_no_other_city() -> None:
 def test_duty_is_noted_only_where_practice_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     router = opened()
     note = Reason(source="model", text="按职责更像由别的职能主办")
-    monkeypatch.setattr("dispatch_model.router._duty_note", lambda *_: (note,))
+    monkeypatch.setattr("dispatch_model.router.duty_note", lambda *_: (note,))
     assert note in router.route([case(STALL)], now=NOW)[0].reasons
     assert note not in router.route([case(STALL, city="宁波市")], now=NOW)[0].reasons
 
@@ -230,10 +235,32 @@ def test_another_city_is_not_told_what_haikou_declines_but_danger_is_danger() ->
     assert not any("地点" in missing for missing in asked.missing)
 
 
-def test_where_duty_and_practice_differ_the_operator_is_told() -> None:
+def test_other_rules_make_another_router_and_leave_this_one() -> None:
     router = opened()
-    view = router.route([case(STALL)], now=NOW)[0]
-    other = next(name for name in router.maps.functions if name != view.suggestions[0].unit.function)
-    model = view.model.model_copy(update={"duty_function": ((other, 0.9),)})
-    assert other in _duty_note(view.suggestions, model)[0].text
-    assert _duty_note(view.suggestions, model.model_copy(update={"duty_function": ((other, 0.3),)})) == ()
+    header, *rows = (files("configs") / "haikou" / "access_list.csv").read_text(encoding="utf-8").splitlines()
+    only = next(row for row in rows if ",镇街,收回," in row)
+    closed = AccessList.load(Upload("x.csv", f"{header}\n{only}\n".encode()), router.maps, router.city)
+    other = router.with_rules(access_list=closed)
+    other.compile(NOW.date())
+    texts = [STALL, "琼山区府城街道邻居楼道堆放杂物不清理，想请社区来劝一劝", "美兰区海甸街道老人高龄津贴找谁登记"]
+    below = {"镇街", "村居"}
+    before, after = (one.route([case(text) for text in texts], now=NOW) for one in (router, other))
+    assert any(below & {one.unit.level for one in routing.suggestions} for routing in before)
+    assert not any(below & {one.unit.level for one in routing.suggestions} for routing in after)
+    assert {routing.versions.access_list for routing in after} == {closed.version}
+    assert [one.model for one in before] == [one.model for one in after]
+    assert router.versions == before[0].versions
+    assert other.encoder is router.encoder
+
+
+def test_triggers_of_other_rules_fire_in_every_city() -> None:
+    router = opened()
+    header = "id,disposition,pattern,unless,channel,text,basis"
+    row = "T-1,emergency,灯笼飞了,,110,疑似险情,《示例法》"
+    triggers = Triggers.load(Upload("x.csv", f"{header}\n{row}\n".encode()))
+    other = router.with_rules(triggers=triggers)
+    said = "龙华区金贸街道挂的灯笼飞了"
+    for city in (None, "宁波市"):
+        assert other.route([case(said, city=city)], now=NOW)[0].disposition is Disposition.EMERGENCY
+        assert router.route([case(said, city=city)], now=NOW)[0].disposition is not Disposition.EMERGENCY
+    assert set(other.rule_sets) == set(RuleKind)
