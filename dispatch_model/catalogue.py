@@ -7,15 +7,13 @@ decides, so a more specific `prior` row frees its categories from a wider `bindi
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from functools import lru_cache
+from datetime import datetime
 from types import MappingProxyType
 
-import chinese_calendar
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatch_model.cases import CHINA_TIME
+from dispatch_model.calendar import PUBLIC, Calendar
 from dispatch_model.labels import KINDS, LEVELS, PREFIX_LENGTHS, LabelMaps
 from dispatch_model.sheet import Sheet, version_of
 from dispatch_model.table import Row, Source
@@ -23,8 +21,6 @@ from dispatch_model.table import Row, Source
 BINDING, PRIOR = "binding", "prior"
 COLUMNS = ("id", "category", "lead_function", "level", "co_functions", *KINDS, "basis", "mode")
 MOST_DAYS = 180
-CLOSING_TIME = time(18)  # a deadline in days ends with the office hours of its last day
-_SATURDAY = 5
 
 
 @dataclass(frozen=True)
@@ -82,14 +78,22 @@ class Catalogue:
         rows = self.rows_for(category)
         return next((row for row in rows if row.lead_function == function), None) or next(iter(rows), None)
 
-    def due_at(self, category: str, kind: str, received_at: datetime, function: str | None = None) -> datetime | None:
+    def due_at(
+        self,
+        category: str,
+        kind: str,
+        received_at: datetime,
+        function: str | None = None,
+        calendar: Calendar = PUBLIC,
+    ) -> datetime | None:
         """End of the last working day allowed, in China time; None when the catalogue sets no deadline.
 
         :param received_at: a time without zone is taken as China time.
+        :param calendar: which days are worked, see `Calendar.of`.
         """
         row = self.row_for(category, function)
         days = row.days.get(kind) if row else None
-        return None if days is None else _after_working_days(received_at, days)
+        return None if days is None else calendar.due_at(received_at, days)
 
     def _binding(self, leaves: Sequence[str], functions: Sequence[str]) -> NDArray[np.bool_]:
         binding = np.ones((len(leaves), len(functions)), dtype=np.bool_)
@@ -99,35 +103,6 @@ class Catalogue:
                 binding[position] = [function in leads for function in functions]
         binding.flags.writeable = False
         return binding
-
-
-def _after_working_days(received_at: datetime, days: int) -> datetime:
-    """Closing time of the `days`-th working day after the day of receipt; 0 is that day itself."""
-    local = received_at if received_at.tzinfo else received_at.replace(tzinfo=CHINA_TIME)
-    day = local.astimezone(CHINA_TIME).date()
-    return datetime.combine(_last_working_day(day, days), CLOSING_TIME, CHINA_TIME)
-
-
-@lru_cache(maxsize=4096)
-def _last_working_day(day: date, days: int) -> date:
-    while days == 0 and not is_working_day(day):
-        day += timedelta(days=1)
-    while days > 0:
-        day += timedelta(days=1)
-        days -= is_working_day(day)
-    return day
-
-
-@lru_cache(maxsize=4096)
-def is_working_day(day: date) -> bool:
-    """Whether offices in China work on `day`, public holidays and make-up workdays included.
-
-    Monday to Friday in years whose holidays the calendar does not (yet) know.
-    """
-    try:
-        return bool(chinese_calendar.is_workday(day))
-    except NotImplementedError:
-        return day.weekday() < _SATURDAY
 
 
 def _content(row: CatalogueRow) -> str:

@@ -4,20 +4,23 @@ Order of precedence: danger first, then what is not ours, then what is missing, 
 between two functions; only a clear case is suggested or dispatched.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dispatch_model.cases import Disposition, Reason, Span
 from dispatch_model.labels import LEVELS
 from dispatch_model.triggers import Fired, Triggers
 
-CONTENT, PLACE = "诉求内容", "事发地点（区、街道或小区）"
+CONTENT, PLACE, ORDER = "诉求内容", "事发地点（区、街道或小区）", "原工单号"
+CERTAIN = 0.5  # the model outvotes a danger that `unless` denies from here on
 
 
 @dataclass(frozen=True)
 class Thresholds:
     """From which probability on each thing happens; the bundle states what each was chosen for.
 
+    :param urgent_worded: as `urgent`, where the text also has a word of danger (a `hint`). At 0.1 the two
+        together are right nearly as often as triggers alone (docs/experiments.md, Triggers and the model's flags).
     :param auto: None: nothing is ever dispatched without a person.
     :param consult_below: two functions go to consultation when the best is below this …
     :param consult_gap: … and no further than this ahead of the second.
@@ -29,6 +32,9 @@ class Thresholds:
     auto: float | None = None
     consult_below: float = 0.5
     consult_gap: float = 0.15
+    urgent_worded: float = 0.1
+    status: float = 0.5
+    multi: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Candidate:
 
     :param named: the directory has a unit for it.
     :param lacks: what must be known before a unit can be named; '' also for a city without a directory.
+    :param unit: its name, or '' to be told by function alone.
+    :param co_handlers: functions the catalogue has help.
     """
 
     function: str
@@ -44,6 +52,13 @@ class Candidate:
     probability: float
     named: bool = True
     lacks: str = ""
+    unit: str = ""
+    co_handlers: tuple[str, ...] = ()
+
+    def told(self) -> str:
+        """The candidate as an operator reads it: 龙华区城管局（城管·区，40%）."""
+        about = f"{self.function}·{self.level}，{self.probability:.0%}"
+        return f"{self.unit}（{about}）" if self.unit else f"{self.function}（{self.level}，{self.probability:.0%}）"
 
 
 @dataclass(frozen=True)
@@ -76,12 +91,30 @@ def decide(
     fired = triggers.fire(text)
     flags = {} if contentless else flags
     return (
-        _emergency(flags, fired, thresholds)
+        _emergency(flags, fired, text, triggers, thresholds)
         or (None if contentless else _decline(flags, fired, thresholds))
         or _ask(flags, fired, candidates, place_known, contentless, thresholds)
-        or _consult(candidates, thresholds)
-        or _clear(candidates, thresholds)
+        or _consult(flags, candidates, thresholds)
+        or _clear(flags, candidates, thresholds)
     )
+
+
+def endangers(
+    probability: float, fired: Sequence[Fired], text: str, triggers: Triggers, thresholds: Thresholds
+) -> tuple[Fired, ...] | None:
+    """The words that make a case an emergency; empty where the model alone says so, None where nothing does.
+
+    :param probability: of the model's flag `urgent`.
+    """
+    found = _of(fired, Disposition.EMERGENCY)
+    if found:
+        return found
+    hints = triggers.hints(text) if probability >= thresholds.urgent_worded else ()
+    if hints:
+        return hints
+    if probability < thresholds.urgent or (probability < CERTAIN and triggers.denies(text)):
+        return None
+    return ()
 
 
 def _reasons(fired: Sequence[Fired]) -> tuple[Reason, ...]:
@@ -96,6 +129,13 @@ def _reasons(fired: Sequence[Fired]) -> tuple[Reason, ...]:
     )
 
 
+def _notes(flags: Mapping[str, float], thresholds: Thresholds) -> Iterator[Reason]:
+    """What the operator should look at, whatever the disposition."""
+    if flags.get("multi", 0.0) >= thresholds.multi:
+        told = f"可能是两件以上不同主责的事（{flags['multi']:.0%}）；请核实，必要时拆成几件分别派单"
+        yield Reason(source="model", text=told)
+
+
 def _of(fired: Sequence[Fired], disposition: Disposition) -> tuple[Fired, ...]:
     return tuple(found for found in fired if found.trigger.disposition is disposition)
 
@@ -104,14 +144,18 @@ def _channels(fired: Sequence[Fired]) -> str:
     return "、".join(dict.fromkeys(found.trigger.channel for found in fired))
 
 
-def _emergency(flags: Mapping[str, float], fired: Sequence[Fired], thresholds: Thresholds) -> Outcome | None:
-    found = _of(fired, Disposition.EMERGENCY)
-    if found:
-        reason = f"{found[0].trigger.text}；立即转 {_channels(found)}，同时派单跟进"
-    elif flags.get("urgent", 0.0) >= thresholds.urgent:
-        reason = f"模型判断涉及人身财产安全（{flags['urgent']:.0%}）；请立即核实并转 110、119、120 或抢修单位"
-    else:
+def _emergency(
+    flags: Mapping[str, float], fired: Sequence[Fired], text: str, triggers: Triggers, thresholds: Thresholds
+) -> Outcome | None:
+    probability = flags.get("urgent", 0.0)
+    found = endangers(probability, fired, text, triggers, thresholds)
+    if found is None:
         return None
+    if _of(found, Disposition.EMERGENCY):
+        reason = f"{found[0].trigger.text}；立即转 {_channels(found)}，同时派单跟进"
+    else:
+        words = f"说到“{text[found[0].start : found[0].end]}”，" if found else ""
+        reason = f"{words}模型判断涉及人身财产安全（{probability:.0%}）；请立即核实并转 110、119、120 或抢修单位"
     return Outcome(Disposition.EMERGENCY, reason, reasons=_reasons(found))
 
 
@@ -136,20 +180,26 @@ def _ask(
 ) -> Outcome | None:
     found = _of(fired, Disposition.ASK)
     missing = [found_one.trigger.channel for found_one in found]
+    chases = any(told.startswith(ORDER) for told in missing)
     if contentless or not candidates or flags.get("vague", 0.0) >= thresholds.vague:
         missing.append(CONTENT)
+    elif flags.get("status", 0.0) >= thresholds.status and not found:
+        missing.append(ORDER)
+    elif chases:
+        pass  # an older order is looked up, not dispatched: no place is needed
     elif candidates[0].level != LEVELS[0] and not place_known:
         missing.append(PLACE)
     elif candidates[0].lacks:
         missing.append(candidates[0].lacks)
     if not missing:
         return None
-    told = found[0].trigger.text if found else "信息不足，无法确定承办单位"
+    doubt = "只是查询、催办旧工单或要求转接" if missing == [ORDER] else "信息不足，无法确定承办单位"
     unique = tuple(dict.fromkeys(missing))
-    return Outcome(Disposition.ASK, f"{told}；请补充：{'、'.join(unique)}", unique, _reasons(found))
+    told = f"{found[0].trigger.text if found else doubt}；请补充：{'、'.join(unique)}"
+    return Outcome(Disposition.ASK, told, unique, (*_reasons(found), *_notes(flags, thresholds)))
 
 
-def _consult(candidates: Sequence[Candidate], thresholds: Thresholds) -> Outcome | None:
+def _consult(flags: Mapping[str, float], candidates: Sequence[Candidate], thresholds: Thresholds) -> Outcome | None:
     if len(candidates) < 2:
         return None
     first, second = candidates[:2]
@@ -157,15 +207,20 @@ def _consult(candidates: Sequence[Candidate], thresholds: Thresholds) -> Outcome
     ahead = first.probability - second.probability > thresholds.consult_gap
     if first.function == second.function or clear or ahead:
         return None
+    helpers = [name for name in first.co_handlers if name not in (first.function, second.function)]
+    listed = f"，目录所列协办职能 {'、'.join(helpers)}" if helpers else ""
     return Outcome(
         Disposition.CONSULT,
-        f"{first.function}（{first.level}，{first.probability:.0%}）与{second.function}（{second.level}，"
-        f"{second.probability:.0%}）职能不同且都不明确；建议会商，{first.function}拟主办、{second.function}拟协办",
+        f"{first.function}与{second.function}职能不同且都不明确；建议会商：主办候选 {first.told()}，"
+        f"协办候选 {second.told()}{listed}",
+        reasons=tuple(_notes(flags, thresholds)),
     )
 
 
-def _clear(candidates: Sequence[Candidate], thresholds: Thresholds) -> Outcome:
-    best = candidates[0]
-    if thresholds.auto is not None and best.named and best.probability >= thresholds.auto:
+def _clear(flags: Mapping[str, float], candidates: Sequence[Candidate], thresholds: Thresholds) -> Outcome:
+    best, notes = candidates[0], tuple(_notes(flags, thresholds))
+    # Two matters in one case are split by a person
+    if thresholds.auto is not None and best.named and best.probability >= thresholds.auto and not notes:
         return Outcome(Disposition.AUTO, f"首选单位概率 {best.probability:.0%}，达到自动派发门槛 {thresholds.auto:.0%}")
-    return Outcome(Disposition.SUGGEST, f"首选{best.function}·{best.level}（{best.probability:.0%}），供坐席确认")
+    told = f"首选{best.function}·{best.level}（{best.probability:.0%}），供坐席确认"
+    return Outcome(Disposition.SUGGEST, told, reasons=notes)

@@ -3,6 +3,7 @@
 from importlib.resources import as_file, files
 
 from dispatch_model.access_list import AccessList
+from dispatch_model.calendar import Calendar
 from dispatch_model.catalogue import Catalogue
 from dispatch_model.city import City, cities
 from dispatch_model.explain import Cues
@@ -30,6 +31,7 @@ def count_tables() -> dict[str, int]:
             counts |= {
                 f"{city.name} 准入清单": len(AccessList.load(folder / "access_list.csv", maps, city).rows),
                 f"{city.name} 派单目录": len(Catalogue.load(folder / "catalogue.csv", maps).rows),
+                f"{city.name} 节假日例外": len(Calendar.of(folder).overrides),
                 f"{city.name} 触发词": len(Triggers.load(folder / "triggers.csv").rows),
             }
     return counts

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch_model.catalogue import COLUMNS, Catalogue, CatalogueRow, is_working_day
+from dispatch_model.calendar import Calendar
+from dispatch_model.catalogue import COLUMNS, Catalogue, CatalogueRow
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import KINDS, Category, Function, LabelMaps
 
@@ -102,9 +103,11 @@ def test_the_deadline_of_the_leading_function_comes_before_the_general_one() -> 
     assert [each.day for each in due if each] == [4, 3]
 
 
-def test_days_before_the_calendar_are_counted_by_weekday() -> None:
-    assert is_working_day(date(1999, 10, 1))
-    assert not is_working_day(date(2020, 10, 1))
+def test_a_citys_own_calendar_moves_the_deadline() -> None:
+    catalogue = Catalogue([row("a", "01", "城管", 投诉=1)], LEAVES, FUNCTIONS)
+    calendar = Calendar(MappingProxyType({date(2026, 3, 3): False}))
+    due = catalogue.due_at("010101", "投诉", datetime(2026, 3, 2), calendar=calendar)
+    assert due == datetime.fromisoformat("2026-03-04T18:00+08:00")
 
 
 def load(tmp_path: Path, *rows: dict[str, str]) -> Catalogue:

@@ -1,4 +1,3 @@
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -7,22 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch_model.cases import Disposition
-from dispatch_model.disposition import CONTENT, PLACE, Candidate, Outcome, Thresholds, decide
-from dispatch_model.triggers import Trigger, Triggers
+from dispatch_model.disposition import CONTENT, ORDER, PLACE, Candidate, Outcome, Thresholds, decide
+from dispatch_model.triggers import HINT, Trigger, Triggers
 
 CLEAR = (Candidate("城管", "镇街", 0.8), Candidate("公安", "区", 0.1))
-NEVER = re.compile(r"(?!)")
 
 
-def trigger(id: str, disposition: Disposition, pattern: str, channel: str) -> Trigger:
-    return Trigger(id, disposition, re.compile(pattern), NEVER, channel, f"疑似{pattern}", "依据")
+def trigger(id: str, disposition: Disposition, pattern: str, channel: str, unless: str = "") -> Trigger:
+    return Trigger(id, disposition, pattern, unless, channel, f"疑似{pattern}", "依据")
 
 
 TRIGGERS = Triggers(
     [
-        trigger("E", Disposition.EMERGENCY, "着火", "119"),
+        trigger("E", Disposition.EMERGENCY, "着火", "119", "上次"),
         trigger("D", Disposition.DECLINE, "判决书", "人民法院"),
         trigger("A", Disposition.ASK, "打错", CONTENT),
+        trigger("S", Disposition.ASK, "催单", f"{ORDER}或工号"),
+        Trigger("H", HINT, "流血", "", "120", "有危险的话", "依据"),
     ]
 )
 
@@ -78,6 +78,43 @@ def test_a_flag_of_the_model_counts_from_its_threshold_on(flag: str, disposition
     assert outcome(flags={flag: 0.49}).disposition is Disposition.SUGGEST
     raised = replace(Thresholds(), **{flag: 0.6})
     assert outcome(flags={flag: 0.5}, thresholds=raised).disposition is Disposition.SUGGEST
+
+
+def test_a_word_of_danger_and_a_suspicious_model_make_an_emergency_together() -> None:
+    assert outcome("头上流血").disposition is Disposition.SUGGEST
+    assert outcome(flags={"urgent": 0.1}).disposition is Disposition.SUGGEST
+    found = outcome("头上流血", flags={"urgent": 0.1})
+    assert found.disposition is Disposition.EMERGENCY
+    assert found.reason.startswith("说到“流血”，模型判断涉及人身财产安全（10%）；请立即核实")
+    assert [reason.rule_id for reason in found.reasons] == ["H"]
+
+
+def test_the_model_needs_to_be_certain_of_a_danger_that_the_text_denies() -> None:
+    past = "上次着火没有赔偿"
+    low = Thresholds(urgent=0.2)
+    assert outcome("没有赔偿", flags={"urgent": 0.3}, thresholds=low).disposition is Disposition.EMERGENCY
+    assert outcome(past, flags={"urgent": 0.3}, thresholds=low).disposition is Disposition.SUGGEST
+    assert outcome(past, flags={"urgent": 0.5}, thresholds=low).disposition is Disposition.EMERGENCY
+
+
+@pytest.mark.parametrize(
+    ("found", "missing"),
+    [
+        (outcome("催单", place_known=False), (f"{ORDER}或工号",)),  # no place is needed to find an order
+        (outcome(flags={"status": 0.5}, place_known=False), (ORDER,)),
+        (outcome("催单", flags={"status": 0.9}), (f"{ORDER}或工号",)),
+    ],
+)
+def test_who_chases_an_order_is_asked_for_its_number(found: Outcome, missing: tuple[str, ...]) -> None:
+    assert (found.disposition, found.missing) == (Disposition.ASK, missing)
+
+
+def test_two_matters_in_one_case_are_told_and_never_dispatched_unseen() -> None:
+    found = outcome(flags={"multi": 0.6}, thresholds=Thresholds(auto=0.5))
+    assert found.disposition is Disposition.SUGGEST
+    assert [reason.text for reason in found.reasons] == [
+        "可能是两件以上不同主责的事（60%）；请核实，必要时拆成几件分别派单"
+    ]
 
 
 @pytest.mark.parametrize("flag", ["urgent", "refuse"])
@@ -142,8 +179,12 @@ def test_two_functions_neither_of_which_is_clear_consult(
 
 
 def test_consultation_names_lead_and_helper() -> None:
-    found = outcome(candidates=(Candidate("城管", "区", 0.4), Candidate("公安", "区", 0.3)))
-    assert found.reason.endswith("建议会商，城管拟主办、公安拟协办")
+    lead = Candidate("城管", "区", 0.4, unit="海滨区城管局", co_handlers=("住建", "公安"))
+    found = outcome(candidates=(lead, Candidate("公安", "市", 0.3)))
+    assert found.reason == (
+        "城管与公安职能不同且都不明确；建议会商：主办候选 海滨区城管局（城管·区，40%），"
+        "协办候选 公安（市，30%），目录所列协办职能 住建"
+    )
 
 
 probability = st.floats(0, 1)

@@ -7,7 +7,7 @@ import pytest
 from training import report
 from training.goals import GOALS
 from training.metrics import Bin, Ceiling, Score
-from training.scorecard import Evaluation, Figures, FunctionFigure, Row
+from training.scorecard import Evaluation, Figures, FlagFigure, FunctionFigure, Row
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -119,6 +119,16 @@ def test_every_row_is_listed_under_its_chinese_name() -> None:
     assert f"测试集：{len(ROWS)} 项" in words
     for name in ("海口（不含属地单位）", "类别 4 位", "标记：紧急", "召回率", "对外列表", "排序后"):
         assert name in words
+
+
+def test_flags_are_shown_by_what_said_them() -> None:
+    said = FlagFigure("test", "urgent", "both", 900, score(0.64, 25), score(0.61, 31), 0.62)
+    silent = FlagFigure("test", "refuse", "model", 900, Score(0.0, 0.0, 1.0, 0), score(0.0, 7), 0.0)
+    words = "".join(Page(report.render(replace(EVALUATION, flags=(said, silent)))).words)
+    assert "触发词与模型" in words
+    for told in ("紧急", "两者合用", "64.0%", "62.0%–66.0%", "61.0%", "0.62", "不属受理"):
+        assert told in words
+    assert "触发词与模型" not in report.render(EVALUATION)
 
 
 def test_what_comes_from_the_data_is_escaped() -> None:

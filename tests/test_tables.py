@@ -9,7 +9,7 @@ def test_every_shipped_table_is_counted() -> None:
     counts = count_tables()
     assert list(counts)[:3] == ["诉求类别", "职能", "提示词"]
     own = {name.removeprefix("海口市 "): count for name, count in counts.items() if name.startswith("海口市 ")}
-    assert own.keys() == {"区域", "单位", "地标", "准入清单", "派单目录", "触发词"}
+    assert own.keys() == {"区域", "单位", "地标", "准入清单", "派单目录", "节假日例外", "触发词"}
     assert all(counts.values())
 
 

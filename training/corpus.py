@@ -79,8 +79,12 @@ def read_cases(path: Path) -> Iterator[dict[str, Any]]:
 
 def encoder_text(transcript: str, title: str = "") -> str:
     """What the encoder reads, made exactly as the service makes it from a case (see `reading.read`)."""
-    joined = f"{title}。{transcript}" if title and not transcript.startswith(title[:8]) else transcript
-    return privacy.mask(model_text(parse(joined))).text
+    return privacy.mask(model_text(parse(titled(transcript, title)))).text
+
+
+def titled(transcript: str, title: str = "") -> str:
+    """The transcript after its title, unless it begins with it."""
+    return f"{title}。{transcript}" if title and not transcript.startswith(title[:8]) else transcript
 
 
 def read_units(folder: Path) -> dict[tuple[str, str], dict[str, str]]:

@@ -9,7 +9,9 @@ Leaves `evaluation.json` and `report.html` in the out folder.
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,8 @@ from training import metrics
 from training.baseline import Outputs, baseline_outputs
 from training.ceiling import label_noise
 from training.config import TrainingConfig
+from training.flags import PARTS as FLAG_PARTS
+from training.flags import Judge, flag_figures
 from training.metrics import Bools, Ceiling, Score, Statistic
 from training.predict import predict_texts
 from training.prepare import Part, data_fingerprint, load_parts
@@ -181,7 +185,7 @@ def evaluate(bundle: Path | None, config: TrainingConfig, out: Path, *, console:
     if data_fingerprint(parts["train"]) != manifest.training_data:
         logger.warning("the baseline's train rows are not those of bundle %s: labels were added since", manifest.name)
     taidi = taidi_membership(maps, parts["train"].targets)
-    ranker = Ranker(encoder.bundle.log_prior, manifest.beta, temperature=manifest.temperature)
+    ranker = Ranker(encoder.bundle.log_prior, manifest.beta, temperature=manifest.temperature, hold=False)
     answers = {
         name: model_outputs(
             predict_texts(encoder, parts[name].texts, name),
@@ -202,6 +206,11 @@ def evaluate(bundle: Path | None, config: TrainingConfig, out: Path, *, console:
         thresholds={flag: getattr(manifest.thresholds, flag, RAISED) for flag in maps.flags},
         ceilings=label_noise(config.data.folder),
     )
+    judge = Judge.of(manifest)
+    told = [
+        flag_figures(name, parts[name], answers[name]["flags"], judge, maps) for name in FLAG_PARTS if name in parts
+    ]
+    evaluation = replace(evaluation, flags=tuple(chain.from_iterable(told)))
     evaluation.save(out)
     write_report(evaluation, out)
     show(evaluation, console or Console())

@@ -53,6 +53,7 @@ SOURCES = {
     "beijing_bus": "北京公交",
     "dialogue": "双方通话",
 }
+SAID_BY = {"triggers": "触发词", "model": "模型", "both": "两者合用（服务的做法）"}
 FLAGS = {"urgent": "紧急", "refuse": "不属受理", "vague": "信息不足", "multi": "多事项", "status": "查催办"}
 
 
@@ -186,7 +187,10 @@ def render(evaluation: Evaluation) -> str:
         missed=State.MISSED,
         plots=plots(evaluation),
         tables=tables(evaluation),
-        names={"truth": TRUTHS, "answer": ANSWERS, "metric": METRICS},
+        names={
+            **{"truth": TRUTHS, "answer": ANSWERS, "metric": METRICS},
+            **{"part": PARTS, "flag": FLAGS, "said_by": SAID_BY},
+        },
     )
 
 

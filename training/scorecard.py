@@ -61,6 +61,24 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class FlagFigure:
+    """How well one flag is told; bounds are Wilson intervals.
+
+    :param source: `triggers` or `model` alone, or `both` as the service joins them.
+    :param precision: its `n` is the cases the flag was said of.
+    :param recall: its `n` is the cases that carry the flag.
+    """
+
+    part: str
+    flag: str
+    source: str
+    n: int
+    precision: Score
+    recall: Score
+    f1: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """All of one run.
 
@@ -68,6 +86,7 @@ class Evaluation:
     :param sizes: rows per part.
     :param ceilings: `<source>/<question>` → what repeated texts with differing handlers allow.
     :param figures: by truth (`handler`, `labels`).
+    :param flags: flags of the dispositions; none in evaluations made before they were judged.
     """
 
     bundle: str
@@ -76,6 +95,7 @@ class Evaluation:
     rows: tuple[Row, ...]
     ceilings: dict[str, Ceiling]
     figures: dict[str, Figures]
+    flags: tuple[FlagFigure, ...] = ()
 
     def find(
         self,
