@@ -95,6 +95,11 @@ def test_rows_that_know_class_and_category_refine_the_sets(maps: LabelMaps) -> N
     leaf, right = maps.leaves.index("050204"), list(TAIDI_CLASSES).index("城乡建设")
     before = taidi_membership(maps)[right, leaf]
     rows = {"taidi": np.full(9, right), "parent": np.full(9, parent_membership(maps)[0].index("0502"))}
+    rows["category"] = np.full(9, MISSING)
     refined = taidi_membership(maps, rows)
     assert refined[right, leaf] > max(0.9, before)
+    rows["category"] = np.full(9, leaf)
+    sharper, sister = taidi_membership(maps, rows), maps.leaves.index("050202")
+    assert sharper[right, leaf] > refined[right, leaf]
+    assert sharper[right, sister] == pytest.approx(refined[right, sister])
     assert refined.sum(axis=0) == pytest.approx(np.ones(len(maps.leaves)), abs=1e-5)

@@ -29,8 +29,8 @@ Targets = dict[str, NDArray[np.int64]]
 def taidi_membership(maps: LabelMaps, targets: "Targets | None" = None) -> NDArray[np.float32]:
     """`[7, leaves]` P(Taidi class | leaf category), classes in `TAIDI_CLASSES` order; each leaf sums to 1.
 
-    The sets alone say which classes a leaf may be in, all alike; rows of `targets` that know both, class
-    and category, refine this per four digits (each class keeps the weight of one row).
+    The sets alone say which classes a leaf may be in, all alike; rows of `targets` that know both, class and
+    category, refine this per four digits, and per leaf. At each step what was known before weighs as much as one row.
     """
     sets = [[leaf.startswith(prefixes) for leaf in maps.leaves] for prefixes in TAIDI_CLASSES.values()]
     weight = np.array(sets, dtype=np.float32)
@@ -42,6 +42,9 @@ def taidi_membership(maps: LabelMaps, targets: "Targets | None" = None) -> NDArr
         known = (targets["taidi"] != MISSING) & (targets["parent"] != MISSING)
         np.add.at(counts, (targets["taidi"][known], targets["parent"][known]), 1.0)
         weight += counts[:, members.argmax(axis=0)]
+        weight /= weight.sum(axis=0)
+        leaf = known & (targets["category"] != MISSING)
+        np.add.at(weight, (targets["taidi"][leaf], targets["category"][leaf]), 1.0)
     return np.asarray(weight / weight.sum(axis=0), dtype=np.float32)
 
 
