@@ -123,6 +123,24 @@ def check(case: Case) -> tuple[Turn, ...]:
 
     :raises DispatchError: TRANSCRIPT_TOO_LONG, or TRANSCRIPT_EMPTY when no turn says anything.
     """
+    check_length(case)
+    turns = parse(case.transcript)
+    if not turns:
+        spoken = case.transcript
+        raise DispatchError(
+            ErrorKind.TRANSCRIPT_EMPTY,
+            f"工单 {case.case_id} 的 transcript 为空白；请填写通话转写或工单内容（1–{MAX_TRANSCRIPT_CHARS} 字）",
+            field="transcript",
+            value=spoken if isinstance(spoken, str) else "".join(turn.text for turn in spoken[:1]),
+        )
+    return turns
+
+
+def check_length(case: Case) -> None:
+    """Refuse a transcript that is too long, before anything looks at each of its characters.
+
+    :raises DispatchError: TRANSCRIPT_TOO_LONG.
+    """
     texts = [case.transcript] if isinstance(case.transcript, str) else [turn.text for turn in case.transcript]
     length = sum(map(len, texts))
     if length > MAX_TRANSCRIPT_CHARS:
@@ -132,15 +150,6 @@ def check(case: Case) -> tuple[Turn, ...]:
             field="transcript",
             value=length,
         )
-    turns = parse(case.transcript)
-    if not turns:
-        raise DispatchError(
-            ErrorKind.TRANSCRIPT_EMPTY,
-            f"工单 {case.case_id} 的 transcript 为空白；请填写通话转写或工单内容（1–{MAX_TRANSCRIPT_CHARS} 字）",
-            field="transcript",
-            value=texts[0] if texts else "",
-        )
-    return turns
 
 
 def _is_dialogue(labels: list[re.Match[str]]) -> bool:

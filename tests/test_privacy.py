@@ -3,6 +3,7 @@ import time
 import pytest
 
 from dispatch_model.privacy import mask
+from tests.masking_examples import FILES, UNANNOUNCED, Score, examples, failures, scores
 
 POSITIVES = [
     ("我的电话13812345678", "我的电话[电话]"),
@@ -179,9 +180,71 @@ def test_several_kinds_in_one_text() -> None:
     assert mask(text).text == "业主[姓名]，身份证[身份证]，车[车牌]，邮箱[邮箱]，住3栋[门牌]"
 
 
-@pytest.mark.parametrize("unit", ["1", "1 ", "a.", "138", "王", "我叫", "*", "琼A"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "1",
+        "1 ",
+        "a.",
+        "138",
+        "王",
+        "我叫",
+        "*",
+        "琼A",
+        "幺三",
+        "一 ",
+        "三个八",
+        "a@b",
+        "姓名：王",
+        "栋301、",
+        "业主",
+        "打电话",
+    ],
+)
 def test_long_odd_input_costs_linear_time(unit: str) -> None:
     text = unit * (20_000 // len(unit))
     started = time.process_time()
     mask(text)
     assert time.process_time() - started < 2
+
+
+def test_a_masked_example_is_left_alone() -> None:
+    for name in FILES:
+        for case in examples(name):
+            once = mask(case.text).text
+            assert mask(once).spans == (), once
+
+
+def test_enough_examples_of_each_form() -> None:
+    cases = [case for name in FILES for case in examples(name)]
+    forms = {case.form for case in cases if case.spans} - {UNANNOUNCED}
+    assert len(forms) == 10
+    assert sum(bool(case.spans) for case in cases) >= 1_000
+    assert sum(not case.spans for case in cases) >= 500
+    assert len({case.text for case in cases}) > 1_500
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_announced_or_has_a_shape_is_hidden_and_little_else(name: str) -> None:
+    cases = [case for case in examples(name) if case.form != UNANNOUNCED]
+    total = scores(cases)["all"]
+    assert total.recall >= (0.98 if name == "fresh" else 0.995), "\n".join(failures(cases))
+    assert total.precision >= 0.98, "\n".join(failures(cases))
+
+
+def test_measured_over_all_examples() -> None:
+    cases = [case for name in FILES for case in examples(name) if case.form != UNANNOUNCED]
+    table = scores(cases)
+    assert table["all"].recall >= 0.995
+    assert table["all"].precision >= 0.98
+    assert {form for form, score in table.items() if score.recall < 0.98} == set()
+    assert sum(score.masked for form, score in table.items() if form.startswith("keep")) <= 2
+
+
+def test_the_measure_sees_what_is_left_and_what_is_masked_for_nothing() -> None:
+    left, whole = examples("open")[0], examples("held_out")[0]
+    text = "路灯坏了，我叫王小蕉，住在美苑小区"
+    missed = type(left)("name", text, ((0, 2),))
+    assert scores([whole])["all"] == Score(pieces=1, hidden=1, masked=1, right=1)
+    assert scores([missed])["all"] == Score(pieces=1, hidden=0, masked=1, right=0)
+    assert len(list(failures([whole, missed]))) == 1
