@@ -52,10 +52,10 @@ def stages(router: Router, store: Store) -> Iterator[Stage]:
     routing = router.route([case], now=now)[0]
     predictions = router.encoder.predict([reading.model_text])
     functions, levels = predictions.function[0], predictions.level[0]
-    record = Record.of(Content.of(case, str), routing)
+    record = Record.of(Content.of(case, str, store.seal), routing)
     numbers = count()
     yield "validate", lambda: Case.model_validate_json(body)
-    yield "mask for the store", lambda: Content.of(case, lambda text: privacy.mask(text).text)
+    yield "mask for the store", lambda: Content.of(case, lambda text: privacy.mask(text).text, store.seal)
     yield "look up the case_id", lambda: store.find([case.case_id])
     yield "read", lambda: router._read(case, now)
     yield "  place", lambda: router.gazetteer.find(TEXT)

@@ -1,89 +1,100 @@
-"""The store: what `save` returned from is on disk. SQLite in WAL mode; SQLAlchemy writes the SQL, once."""
+"""The store: what was written is on disk before anybody is told. SQLite, or PostgreSQL by URL."""
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
-from typing import Any, cast
+from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event, insert, select
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
-from sqlalchemy.sql import Insert, Select
+from sqlalchemy import bindparam, insert, select
+from sqlalchemy.dialects import postgresql
 
 from dispatch_model.cases import Versions
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.record import Content, Record
-from serving.schema import cases, metadata, routings
+from serving import events, moments
+from serving.connection import Connection, Row, Values
+from serving.database import Readers, open_database
+from serving.migrate import When, bring_up
+from serving.record import Content, Record, Top
+from serving.schema import cases, facts, routings
+from serving.seal import FILE, Seal
+from serving.settings import Settings
+from serving.writer import Writer
 
+T = TypeVar("T")
 
-def _sql(statement: Select[Any] | Insert) -> str:
-    """A statement as text: through SQLAlchemy each execution costs many times what SQLite itself takes."""
-    return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
-
-
-_FIND = _sql(
-    select(
-        routings.c.disposition,
-        routings.c.bundle,
-        routings.c.access_list,
-        routings.c.catalogue,
-        routings.c.label_maps,
-        routings.c.answer,
-        cases.c.city,
-        cases.c.transcript,
-        cases.c.address,
-        cases.c.received_at,
-    )
+_CONTENT = tuple(cases.c[name] for name in Content.__dataclass_fields__)
+_VERSIONS = tuple(routings.c[name] for name in Versions.model_fields)
+_TOP = tuple(routings.c[name] for name in Top._fields)
+_FIND = (
+    select(cases.c.case_id, routings.c.disposition, routings.c.answer, *_CONTENT, *_VERSIONS, *_TOP)
     .join_from(cases, routings)
     .where(cases.c.case_id == bindparam("case_id"))
     .order_by(routings.c.id.desc())
+    .limit(1)
 )
-_ADD_CASE = _sql(insert(cases))
-_ADD_ROUTING = _sql(insert(routings))
+# SQLite's and PostgreSQL's words for it are the same.
+_ADD_CASE = postgresql.insert(cases).on_conflict_do_nothing().returning(cases.c.case_id)
+_ADD_ROUTING = insert(routings).returning(routings.c.id)
+_FACT = select(facts.c.value).where(facts.c.name == bindparam("name"))
+_ADD_FACT = postgresql.insert(facts).on_conflict_do_nothing()
 
 
 class Store:
-    """Cases and their answers. Methods block: call them from a worker thread.
+    """Cases and their answers, and the way to everything else that is stored.
 
-    One connection writes, in `BEGIN IMMEDIATE` transactions, so that two processes never deadlock on an upgrade
-    from reading to writing; the other reads and never waits for a writer. Threads take turns on each.
+    One thread writes (`Writer`), any number read. Methods that return no future block: call them from a worker thread.
+
+    :param seal: makes the digests and pseudonyms of what is stored here.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
-        self._path = path
-        self._engine = engine
-        self._reader, self._writer = engine.raw_connection(), engine.raw_connection()
-        self._reading, self._writing = Lock(), Lock()
+    def __init__(self, readers: Readers, writer: Writer, seal: Seal, name: str) -> None:
+        self._readers = readers
+        self.writer = writer
+        self.seal = seal
+        self.name = name
 
     @classmethod
-    def open(cls, path: Path, *, timeout: float = 5.0) -> "Store":
-        """Open the database at `path`, making folder, file and tables when missing.
+    def open(
+        cls, where: Path | str, *, seal: Seal | None = None, timeout: float = 5.0, migrate: When = "embedded"
+    ) -> "Store":
+        """Open the database at a path (SQLite; made when missing) or a URL (PostgreSQL).
 
+        :param seal: None takes the key file beside the SQLite database, made when missing.
         :param timeout: seconds a write waits while another process writes.
-        :raises DispatchError: STORE_UNAVAILABLE, naming the path.
+        :param migrate: who may bring older tables up to date.
+        :raises DispatchError: STORE_UNAVAILABLE, naming the database; INVALID_CONFIG for tables of another release,
+            or another key than the one the database was written with.
         """
+        database = open_database(where, timeout=timeout)
+        bring_up(database, migrate)
+        if seal is None:
+            if not isinstance(where, Path):
+                raise TypeError("a database behind a URL has no folder to keep a key in: give a seal")
+            seal = Seal.open(where.with_name(FILE))
+        store = cls(Readers(database), Writer(database), seal, database.name)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unavailable(path, error.strerror or str(error)) from None
-        engine = _engine(path, timeout)
-        try:
-            with engine.begin() as connection:
-                metadata.create_all(connection)
-            return cls(path, engine)
-        except DBAPIError as error:
-            engine.dispose()
-            raise _unavailable(path, str(error.orig)) from error
+            store._check_key()
+        except DispatchError:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Store":
+        """The store the settings name."""
+        key = settings.secret_key
+        return cls.open(
+            settings.database,
+            seal=Seal.of(key.get_secret_value()) if key else Seal.open(settings.data_dir / FILE),
+            timeout=settings.store_timeout,
+            migrate=settings.auto_migrate,
+        )
 
     def close(self) -> None:
-        """Close both connections."""
-        self._reader.close()
-        self._writer.close()
-        self._engine.dispose()
+        """Finish what was submitted, then close all connections."""
+        self.writer.close()
+        self._readers.close()
 
     def ping(self) -> None:
         """Read once; raises STORE_UNAVAILABLE when that is impossible."""
@@ -91,104 +102,101 @@ class Store:
 
     def find(self, case_ids: Sequence[str]) -> dict[str, Record]:
         """The stored records among `case_ids`, by case_id."""
-        try:
-            with self._reading:
-                return _find(_driver(self._reader), case_ids)
-        except sqlite3.Error as error:
-            raise _unavailable(self._path, str(error)) from error
+        with self.reading() as connection:
+            return _find(connection, case_ids)
+
+    def submit(self, records: Sequence[Record]) -> Future[dict[str, Record]]:
+        """Write `records`, all or none; the first writer of a case_id wins.
+
+        :returns: done when it is on disk: for each case_id the record that is now stored, ours, or the one that was
+            there before; STORE_UNAVAILABLE when nothing was written.
+        """
+        fresh: dict[str, Record] = {}
+        for record in records:
+            fresh.setdefault(record.case_id, record)
+        return self.writer.submit(lambda connection: _save(connection, fresh))
 
     def save(self, records: Sequence[Record]) -> dict[str, Record]:
-        """Write `records` in one transaction, on disk when this returns; the first writer of a case_id wins.
-
-        :returns: for each case_id the record that is now stored: ours, or the one that was there before.
-        """
-        fresh = {record.case_id: record for record in reversed(records)}
-        try:
-            try:
-                with self._transaction() as connection:
-                    _insert(connection, fresh.values())
-            except sqlite3.IntegrityError:
-                # Seldom: another request or process was first. Under the write lock nobody can be so again.
-                with self._transaction() as connection:
-                    kept = _find(connection, fresh)
-                    _insert(connection, [record for record in fresh.values() if record.case_id not in kept])
-                return fresh | kept
-        except sqlite3.Error as error:
-            raise _unavailable(self._path, str(error)) from error
-        return fresh
+        """`submit`, waited for."""
+        return self.submit(records).result()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; on disk when it ends."""
-        connection = _driver(self._writer)
-        with self._writing:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+    def reading(self) -> Iterator[Connection]:
+        """A connection that reads, for this thread alone; what fails in it is STORE_UNAVAILABLE."""
+        with self._readers.lease() as connection:
+            yield connection
+
+    def write(self, job: Callable[[Connection], T]) -> T:
+        """Run `job` in a transaction of the writer, on disk when this returns; see `Writer.submit`."""
+        return self.writer.submit(job).result()
+
+    def _check_key(self) -> None:
+        """Digests of two keys cannot be compared: a repeat would pass for a conflict, a caller for two."""
+        known = self.write(lambda connection: _fact(connection, "seal", self.seal.id))
+        if known != self.seal.id:
+            told = (
+                f"数据库 {self.name} 由密钥 {known} 写入，本机密钥为 {self.seal.id}；请让所有实例使用同一密钥："
+                f"复制原来的 {FILE}，或以 secret_key（DISPATCH_SECRET_KEY）设置。"
+            )
+            raise DispatchError(ErrorKind.INVALID_CONFIG, told, field="secret_key")
 
 
-def _engine(path: Path, timeout: float) -> Engine:
-    engine = create_engine(URL.create("sqlite", database=str(path)))
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _: ConnectionPoolEntry) -> None:
-        # BEGIN is written out wherever it belongs; the driver's implicit one would take the write lock too late.
-        connection.isolation_level = None
-        for pragma in (
-            f"busy_timeout={int(timeout * 1000)}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
+def _find(connection: Connection, case_ids: Iterable[str]) -> dict[str, Record]:
+    found = connection.each(_FIND, [{"case_id": case_id} for case_id in case_ids])
+    return {record.case_id: record for record in (_record(rows[0]) for rows in found if rows)}
 
 
-def _driver(connection: PoolProxiedConnection) -> sqlite3.Connection:
-    return cast(sqlite3.Connection, connection.driver_connection)
+def _save(connection: Connection, fresh: Mapping[str, Record]) -> dict[str, Record]:
+    """Runs in the writer."""
+    # Before the first row: who wrote a case and then waited could be waited for by who is to write the same case.
+    events.take_turns(connection)
+    now = moments.now()
+    ours = list(fresh.values())
+    added = connection.each(_ADD_CASE, [_case_row(record, now) for record in ours])
+    new = [record for record, rows in zip(ours, added, strict=True) if rows]
+    rows = [_routing_row(record, now) for record in new]
+    numbers = connection.each(_ADD_ROUTING, rows)
+    told = [_dispatched({**row, "id": number}) for row, ((number,),) in zip(rows, numbers, strict=True)]
+    if told:
+        events.record_each(connection, told)
+    if len(new) == len(ours):
+        return dict(fresh)
+    kept = _find(connection, fresh.keys() - {record.case_id for record in new})
+    return {**fresh, **kept}
 
 
-def _find(connection: sqlite3.Connection, case_ids: Iterable[str]) -> dict[str, Record]:
-    found = ((case_id, connection.execute(_FIND, {"case_id": case_id}).fetchone()) for case_id in case_ids)
-    return {case_id: _record(case_id, row) for case_id, row in found if row}
+def _record(row: Row) -> Record:
+    case_id, disposition, answer, *rest = row
+    content, rest = rest[: len(_CONTENT)], rest[len(_CONTENT) :]
+    versions, top = rest[: len(_VERSIONS)], rest[len(_VERSIONS) :]
+    names = dict(zip(Versions.model_fields, versions, strict=True))
+    return Record(case_id, Content(*content), disposition, Versions(**names), answer, Top(*top))
 
 
-def _insert(connection: sqlite3.Connection, records: Iterable[Record]) -> None:
-    now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-    for record in records:
-        connection.execute(_ADD_CASE, {"case_id": record.case_id, **vars(record.content), "stored_at": now})
-        connection.execute(_ADD_ROUTING, _routing_row(record, now))
+def _case_row(record: Record, now: str) -> Values:
+    return {"case_id": record.case_id, **vars(record.content), "stored_at": now}
 
 
-def _record(case_id: str, row: tuple[Any, ...]) -> Record:
-    disposition, bundle, access_list, catalogue, label_maps, answer, *content = row
-    versions = Versions(bundle=bundle, access_list=access_list, catalogue=catalogue, label_maps=label_maps)
-    return Record(case_id, Content(*content), disposition, versions, answer)
-
-
-def _routing_row(record: Record, now: str) -> Mapping[str, object]:
+def _routing_row(record: Record, now: str) -> Values:
     return {
-        "id": None,
         "case_id": record.case_id,
         "disposition": record.disposition,
         **dict(record.versions),
+        **record.top._asdict(),
         "answer": record.answer,
         "stored_at": now,
     }
 
 
-def _unavailable(path: Path, why: str) -> DispatchError:
-    return DispatchError(
-        ErrorKind.STORE_UNAVAILABLE,
-        f"数据库 {path} 不可用（{why}）；请检查磁盘空间、权限和 DISPATCH_DATA_DIR，稍后重试。",
-        field="data_dir",
-    )
+def _dispatched(row: Values) -> events.Happening:
+    names = ("id", "disposition", "category", *Versions.model_fields)
+    payload = {name: row[name] for name in names}
+    payload["unit"] = {"code": row["unit"], "function": row["function"], "level": row["level"]}
+    return events.Happening("dispatch", row["case_id"], {**payload, events.STAMP: events.stamp(routings, row)})
+
+
+def _fact(connection: Connection, name: str, value: str) -> str:
+    """The fact of that name; `value` becomes it when there was none."""
+    connection.execute(_ADD_FACT, {"name": name, "value": value})
+    ((known,),) = connection.execute(_FACT, {"name": name}).fetchall()
+    return str(known)

@@ -1,16 +1,23 @@
-import sqlite3
+import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
-from dispatch_model.cases import Address, Case, Timing, Versions
+from dispatch_model.cases import Versions
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.record import Content, Record
-from serving.routing import Router
+from serving.record import Content, Record, Top
+from serving.schema import audit_events, cases, routings
+from serving.seal import Seal
+from serving.settings import Settings
 from serving.store import Store
 
-VERSIONS = Versions(bundle="b", access_list="a", catalogue="c", label_maps="l")
+VERSIONS = Versions(bundle="b", access_list="a", catalogue="c", label_maps="l", triggers="t")
+KEY = "the key of these tests, of some length"
 
 
 def content(transcript: str) -> Content:
@@ -18,114 +25,153 @@ def content(transcript: str) -> Content:
 
 
 def record(case_id: str, transcript: str = "路灯不亮", answer: str = '{"case_id":"x"}') -> Record:
-    return Record(case_id, content(transcript), "suggest", VERSIONS, answer)
+    return Record(case_id, content(transcript), "suggest", VERSIONS, answer, Top("0305", "市政环卫", "区", "u1"))
 
 
-def test_what_was_saved_is_found_after_reopening(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "new" / "dispatch.db")
+def open_store(where: Path | str) -> Store:
+    return Store.open(where, seal=Seal.of(KEY), migrate="always")
+
+
+def rows(store: Store) -> tuple[int, int, int]:
+    with store.reading() as connection:
+        found = [
+            connection.execute(select(func.count()).select_from(table)).fetchall()[0][0]
+            for table in (cases, routings, audit_events)
+        ]
+    return found[0], found[1], found[2]
+
+
+def test_what_was_saved_is_found_after_reopening(database_url: Path | str) -> None:
+    store = open_store(database_url)
     assert store.save([record("1"), record("2")]) == {"1": record("1"), "2": record("2")}
     store.close()
-    again = Store.open(tmp_path / "new" / "dispatch.db")
+    again = open_store(database_url)
     assert again.find(["2", "3", "1"]) == {"1": record("1"), "2": record("2")}
     again.close()
 
 
-def test_the_first_writer_of_a_case_id_wins(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "dispatch.db")
+def test_everything_of_a_record_is_kept(store: Store) -> None:
+    told = Content("海口市", '"甲"', '{"detail": "乙"}', "2026-05-01", "k:d", '{"city": "1"}', "caller")
+    whole = Record("1", told, "auto", VERSIONS, '{"a":"%s 100% :name"}', Top())
+    store.save([whole])
+    assert store.find(["1"]) == {"1": whole}
+
+
+def test_the_first_writer_of_a_case_id_wins(store: Store) -> None:
     first, second = record("1"), record("1", answer='{"case_id":"y"}')
     assert store.save([first, second]) == {"1": first}
     assert store.save([second, record("2")]) == {"1": first, "2": record("2")}
-    store.close()
+    assert rows(store) == (2, 2, 2)
 
 
-def test_writers_racing_on_one_case_id_store_one_row(tmp_path: Path) -> None:
-    path = tmp_path / "dispatch.db"
-    stores = [Store.open(path) for _ in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        kept = list(pool.map(lambda pair: pair[1].save([record("1", answer=f"{pair[0]}")])["1"], enumerate(stores)))
-    assert len({one.answer for one in kept}) == 1
-    for store in stores:
-        store.close()
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT count(*) FROM routings").fetchone() == (1,)
-    connection.close()
+def test_nothing_to_save_is_no_work(store: Store) -> None:
+    assert store.save([]) == {}
+    assert rows(store) == (0, 0, 0)
 
 
-def test_threads_share_one_store(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "dispatch.db")
+def test_each_new_case_leaves_an_event_without_a_word_of_it(store: Store) -> None:
+    store.save([record("1", "独特的一句话"), record("2")])
+    store.save([record("1", "独特的一句话")])
+    with store.reading() as connection:
+        events = connection.rows(select(audit_events).order_by(audit_events.c.id))
+    assert [(event["action"], event["subject"]) for event in events] == [("dispatch", "1"), ("dispatch", "2")]
+    told = json.loads(events[0]["details"])
+    assert (told["disposition"], told["unit"]["function"], told["stamp"]["id"]) == ("suggest", "市政环卫", told["id"])
+    assert "独特" not in str(events)
 
+
+def test_threads_share_one_store(store: Store) -> None:
     def save_and_find(number: int) -> bool:
         saved = store.save([record(str(number))])
         return store.find([str(number)]) == saved
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(save_and_find, range(40)))
+    assert rows(store) == (40, 40, 40)
+
+
+_RACER = """
+import sys
+from pathlib import Path
+from serving.seal import Seal
+from serving.store import Store
+sys.path.insert(0, {tests!r})
+from test_store import KEY, open_store, record
+store = open_store({where})
+print("ready", flush=True)
+sys.stdin.readline()
+futures = [store.submit([record(str(number), answer=f'{{{{"by":"{who}"}}}}')]) for number in {order}]
+print(*[future.result()[str(number)].answer for number, future in zip({order}, futures)], sep="\\n")
+store.close()
+"""
+
+
+def test_two_processes_racing_on_the_same_cases_store_one_row_each(database_url: Path | str) -> None:
+    """In opposite orders, which without turns would be a deadlock on PostgreSQL."""
+    store = open_store(database_url)
+    where = f"Path({str(database_url)!r})" if isinstance(database_url, Path) else repr(database_url)
+    numbers, tests = list(range(60)), str(Path(__file__).parent)
+    racers = []
+    for who, order in (("a", numbers), ("b", numbers[::-1])):
+        code = _RACER.format(where=where, who=who, order=order, tests=tests)
+        racers.append(
+            subprocess.Popen(
+                [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
+            )
+        )
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    first, second = (racer.communicate(timeout=60)[0].split() for racer in racers)
+    assert first == second[::-1]
+    found = store.find([str(number) for number in numbers])
+    assert [found[str(number)].answer for number in numbers] == first
+    assert rows(store) == (60, 60, 60)
     store.close()
 
 
-def test_the_database_is_durable(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "dispatch.db")
-    with store._transaction() as connection:
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
-    store.close()
+def test_a_key_of_another_service_is_refused(database_url: Path | str) -> None:
+    open_store(database_url).close()
+    with pytest.raises(DispatchError, match="secret_key") as caught:
+        Store.open(database_url, seal=Seal.of("x" * 40))
+    assert (caught.value.kind, caught.value.field) == (ErrorKind.INVALID_CONFIG, "secret_key")
+    open_store(database_url).close()
 
 
-def test_a_busy_database_is_unavailable_and_then_recovers(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "dispatch.db", timeout=0.05)
-    other = sqlite3.connect(tmp_path / "dispatch.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(DispatchError, match="locked") as caught:
-        store.save([record("1")])
-    assert caught.value.kind is ErrorKind.STORE_UNAVAILABLE
-    store.ping()
-    other.execute("ROLLBACK")
-    other.close()
-    assert store.save([record("1")]) == {"1": record("1")}
-    store.close()
+def test_the_settings_name_database_and_key(tmp_path: Path) -> None:
+    first = Store.of(Settings(data_dir=tmp_path))
+    assert first.name == str(tmp_path / "dispatch.db")
+    first.close()
+    key = (tmp_path / "dispatch.key").read_text()
+    again = Store.of(Settings.model_validate({"data_dir": tmp_path, "secret_key": key}))
+    assert again.seal.id == first.seal.id
+    again.close()
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(DispatchError, match=r"file/dispatch\.db 不可用"):
-        Store.open(tmp_path / "file" / "dispatch.db")
+def test_a_database_behind_a_url_needs_a_key(postgres_url: str) -> None:
+    with pytest.raises(TypeError, match="seal"):
+        Store.open(postgres_url, migrate="always")
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / "dispatch.db").write_text("no database, only words " * 50)
-    with pytest.raises(DispatchError, match="not a database"):
-        Store.open(tmp_path / "dispatch.db")
+def test_a_result_that_is_left_half_read_does_no_harm(store: Store) -> None:
+    store.save([record(str(number)) for number in range(5)])
+
+    def leave() -> None:
+        with store.reading() as connection:
+            connection.execute(select(cases.c.case_id)).fetchone()
+            raise KeyError
+
+    for _ in range(12):
+        with pytest.raises(KeyError):
+            leave()
+    assert store.find(["3"]) == {"3": record("3")}
 
 
-def test_content_is_masked_everywhere() -> None:
-    case = Case.model_validate(
-        {
-            "case_id": "1",
-            "transcript": [{"speaker": "citizen", "text": "电话一二三"}],
-            "address": Address(detail="住一二三室"),
-            "received_at": "2018-05-03",
-        }
-    )
-    kept = Content.of(case, lambda text: text.replace("一二三", "[电话]"))
-    assert kept == Content(
-        city=None,
-        transcript='[{"speaker": "citizen", "text": "电话[电话]"}]',
-        address='{"detail": "住[电话]室"}',
-        received_at="2018-05-03T00:00:00+08:00",
-    )
-
-
-def test_other_content_is_a_conflict_that_names_the_fields() -> None:
-    record("1").check_same(content("路灯不亮"))
-    with pytest.raises(DispatchError, match="transcript") as caught:
-        record("1").check_same(content("路灯又亮了"))
-    assert (caught.value.kind, caught.value.field) == (ErrorKind.CASE_CONFLICT, "transcript")
-
-
-def test_the_reply_is_the_routing(router: Router) -> None:
-    case = Case(case_id="1", transcript="路灯不亮")
-    routing = router.route([case])[0]
-    kept = Record.of(Content.of(case, str), routing)
-    assert type(routing).model_validate_json(kept.reply(routing.timing_ms)) == routing
-    replayed = type(routing).model_validate_json(kept.reply(Timing(queue=1), replayed=True))
-    assert replayed == routing.model_copy(update={"replayed": True, "timing_ms": Timing(queue=1)})
+def test_saving_a_changed_record_changes_nothing(store: Store) -> None:
+    store.save([record("1")])
+    store.save([replace(record("1"), disposition="auto")])
+    assert store.find(["1"])["1"].disposition == "suggest"

@@ -1,0 +1,1 @@
+"""How an older database is brought to the tables of today: `versions`, one step each, run by Alembic."""
