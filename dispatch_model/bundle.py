@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,22 @@ class Manifest(BaseModel):
     reference: Reference | None = Field(default=None, description="what answers looked like on validation, for drift")
     sha256: dict[str, str]
 
+    @property
+    def version(self) -> str:
+        """Name and the first digits of the model's digest: what an answer reports."""
+        return f"{self.name}+{self.sha256['model.onnx'][:8]}"
+
+
+class BundleRef(NamedTuple):
+    """Which bundle: bundles that differ in anything differ in `sha256`, while versions tell networks apart.
+
+    :param sha256: of its bundle.json, which holds those of the other files.
+    """
+
+    version: str
+    folder: Path
+    sha256: str
+
 
 def practises(manifest: Manifest, city: str) -> bool:
     """Whether the practice of `city` was learned; 上海 and 上海市 are one."""
@@ -97,6 +113,7 @@ class Bundle:
     def __init__(self, folder: Path, manifest: Manifest, tables: Mapping[str, NDArray[Any]]) -> None:
         self.folder = folder
         self.manifest = manifest
+        self.ref = BundleRef(manifest.version, folder, sha256(folder / MANIFEST))
         self.ngrams = NgramVocabulary(tables["ngram_keys"], tables["ngram_idf"])
         self.log_prior: NDArray[np.float32] = tables["log_prior"].astype(np.float32)
 
@@ -107,7 +124,7 @@ class Bundle:
         :raises DispatchError: INVALID_BUNDLE naming the file that is missing, changed or does not fit.
         """
         folder = folder or Path(str(files("dispatch_model").joinpath("default_bundle")))
-        manifest = cls._manifest(folder / MANIFEST)
+        manifest = read_manifest(folder)
         for part in PARTS:
             path = folder / part
             if not path.is_file():
@@ -130,23 +147,6 @@ class Bundle:
         bundle._check_shapes(maps)
         return bundle
 
-    @staticmethod
-    def _manifest(path: Path) -> Manifest:
-        if not path.is_file():
-            raise _broken(path, "不存在，此文件夹不是模型包")
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            # First of all: another version may have other fields, and their names would explain nothing
-            version = content.get("format_version", FORMAT_VERSION) if isinstance(content, dict) else FORMAT_VERSION
-            if version != FORMAT_VERSION:
-                raise _broken(path, f"格式版本 {version}，本程序只读 {FORMAT_VERSION}")
-            return Manifest.model_validate(content)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise _broken(path, f"不是合法的 JSON（{error}）") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise _broken(path, f"字段 {'.'.join(map(str, first['loc']))}：{first['msg']}") from error
-
     def _check_shapes(self, maps: LabelMaps) -> None:
         expected = (len(maps.leaves), len(maps.functions), len(maps.levels))
         if self.log_prior.shape != expected:
@@ -159,8 +159,33 @@ class Bundle:
 
     @property
     def version(self) -> str:
-        """Name and the first digits of the model's digest: what an answer reports."""
-        return f"{self.manifest.name}+{self.manifest.sha256['model.onnx'][:8]}"
+        """What an answer reports."""
+        return self.manifest.version
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What a folder says it holds; whether it does, only `Bundle.open` finds out.
+
+    :raises DispatchError: INVALID_BUNDLE when there is no bundle.json that can be read.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise _broken(path, "不存在，此文件夹不是模型包")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        # First of all: another version may have other fields, and their names would explain nothing
+        version = content.get("format_version", FORMAT_VERSION) if isinstance(content, dict) else FORMAT_VERSION
+        if version != FORMAT_VERSION:
+            raise _broken(path, f"格式版本 {version}，本程序只读 {FORMAT_VERSION}")
+        manifest = Manifest.model_validate(content)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise _broken(path, f"不是合法的 JSON（{error}）") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _broken(path, f"字段 {'.'.join(map(str, first['loc']))}：{first['msg']}") from error
+    if missing := [part for part in PARTS if part not in manifest.sha256]:
+        raise _broken(folder / missing[0], f"{MANIFEST} 未记其 SHA-256")
+    return manifest
 
 
 def write_manifest(folder: Path, fields: Mapping[str, Any]) -> Manifest:

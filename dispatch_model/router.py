@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from dispatch_model import disposition
 from dispatch_model.access_list import AccessList
-from dispatch_model.bundle import Bundle, Reference, blend_weights, practises
+from dispatch_model.bundle import Bundle, BundleRef, Reference, blend_weights, practises
 from dispatch_model.calendar import Calendar
 from dispatch_model.cases import (
     CHINA_TIME,
+    Address,
     Case,
     Disposition,
     ModelView,
@@ -67,11 +68,8 @@ class Router:
         )
         self.triggers = Triggers.load(configs / "triggers.csv")
         self._apply()
-        bundle = encoder.bundle
-        manifest = bundle.manifest
-        self._ranker_elsewhere = Ranker(bundle.log_prior, manifest.beta, None, manifest.temperature, collapse=True)
         self._names = dict(cities())
-        closed = np.zeros(bundle.log_prior.shape, dtype=bool)
+        closed = np.zeros(encoder.bundle.log_prior.shape, dtype=bool)
         closed[..., :DISTRICT] = True
         closed.flags.writeable = False
         self._closed = closed
@@ -98,6 +96,11 @@ class Router:
             label_maps=self.maps.fingerprint,
             triggers=self.triggers.version,
         )
+
+    @property
+    def bundle(self) -> BundleRef:
+        """Which bundle answers."""
+        return self.encoder.bundle.ref
 
     @property
     def reference(self) -> Reference | None:
@@ -134,6 +137,16 @@ class Router:
         other._apply()
         return other
 
+    def with_bundle(self, folder: Path) -> "Router":
+        """A router with another bundle that shares rules and places; this one stays as it is.
+
+        :raises DispatchError: INVALID_BUNDLE, naming the file.
+        """
+        other = copy(self)
+        other.encoder = Encoder(Bundle.open(folder, self.maps))
+        other._apply()
+        return other
+
     def compile(self, day: date) -> None:
         """Build the masks of every place on `day`, so that no request has to.
 
@@ -145,12 +158,13 @@ class Router:
             self.ranker.rank(category, function, level, self.rules.access_list.mask(tuple(place), day))
 
     def _apply(self) -> None:
-        """What follows from the rules."""
+        """What follows from rules and bundle."""
         # What is declined and asked for depends on the city; danger is the same everywhere.
         self._emergencies = self.triggers.only(Disposition.EMERGENCY)
         bundle = self.encoder.bundle
         manifest = bundle.manifest
         self.ranker = Ranker(bundle.log_prior, manifest.beta, self.rules.catalogue.binding, manifest.temperature)
+        self._ranker_elsewhere = Ranker(bundle.log_prior, manifest.beta, None, manifest.temperature, collapse=True)
 
     def route(self, cases: Sequence[Case], *, now: datetime | None = None) -> list[Routing]:
         """One routing per case, in order.
@@ -178,6 +192,10 @@ class Router:
         """
         known = self._knows(case)
         return violations(case, routing, self.rules.access_list if known else None, self.gazetteer, now)
+
+    def place(self, transcript: str, address: Address | None) -> tuple[str, ...]:
+        """Codes of the region a transcript and an address speak of and of all it lies in; () when unknown."""
+        return self.gazetteer.find(transcript, address).path
 
     def evidence(self, cases: Sequence[Case], now: datetime) -> Evidence:
         """Read and encode, no rule applied.

@@ -176,6 +176,22 @@ def test_a_verdict_rests_on_what_was_consulted(rows: list[AccessRow], path: tupl
             assert (verdict.row in consulted) if consulted else verdict.row is None
 
 
+@settings(max_examples=60, deadline=None)
+@given(rows=access_rows(), day=st.sampled_from(DAYS))
+def test_a_verdict_that_asks_no_place_is_the_same_everywhere(rows: list[AccessRow], day: date) -> None:
+    access_list = AccessList(rows, LEAVES, FUNCTIONS)
+    for category in LEAVES:
+        for level in LISTS:
+            verdicts = {access_list.decide(category, "城管", level, path, day).allowed for path in PATHS}
+            assert len(verdicts) == 1 or access_list.asks_place(category, level)
+
+
+def test_only_rows_for_a_region_ask_the_place() -> None:
+    access_list = AccessList([row(category="01"), row(category="0102", region="D1")], LEAVES, FUNCTIONS)
+    asked = {category: access_list.asks_place(category, "镇街") for category in LEAVES}
+    assert [category for category, asks in asked.items() if asks] == ["010201"]
+
+
 def test_both_ends_of_validity_are_inclusive() -> None:
     access_list = AccessList([row(valid_from=DAYS[2], valid_to=DAYS[4])], LEAVES, FUNCTIONS)
     allowed = [access_list.decide("010101", "城管", "镇街", (), day).allowed for day in DAYS[:7]]
