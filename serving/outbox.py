@@ -1,0 +1,144 @@
+"""Messages to subscribers on their way: written with the event they tell of, leased while they are sent, then ended.
+
+All functions run inside a transaction of the store's writer, but for those that only read.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import DateTime, bindparam, delete, func, literal, null, select, update
+
+from serving import moments
+from serving.connection import Connection
+from serving.schema import outbox
+
+PENDING, DELIVERED, DEAD = "pending", "delivered", "dead"
+LEASE = timedelta(seconds=60)
+KEEP = timedelta(days=30)  # what was delivered or given up is forgotten after this long
+_TAKEN = 50  # messages in one look
+_TURN = "outbox"
+
+_COUNT = select(outbox.c.hook, outbox.c.state, func.count().label("count")).group_by(outbox.c.hook, outbox.c.state)
+_DEAD = select(outbox).where(outbox.c.state == DEAD).order_by(outbox.c.id.desc()).limit(bindparam("most"))
+_REVIVE = (
+    update(outbox)
+    .where(outbox.c.state == DEAD, outbox.c.hook == bindparam("its_hook"))
+    .values(state=PENDING, attempts=0, next_at=bindparam("at"), created_at=bindparam("at"), ended_at=null(), error="")
+    .returning(outbox.c.id)
+)
+_CANCEL = delete(outbox).where(outbox.c.state == PENDING, outbox.c.hook == bindparam("its_hook"))
+_ANY = select(outbox.c.id).where(outbox.c.state == PENDING, outbox.c.next_at <= bindparam("now")).limit(1)
+_TAKE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("its_id"))
+    .values(attempts=outbox.c.attempts + 1, next_at=bindparam("until"))
+)
+_END = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("its_id"))
+    .values(state=bindparam("its_state"), next_at=bindparam("at"), ended_at=bindparam("ended"), error=bindparam("why"))
+)
+_FORGET = delete(outbox).where(
+    outbox.c.id.in_(
+        select(outbox.c.id).where(outbox.c.state != PENDING, outbox.c.ended_at < bindparam("before")).limit(1000)
+    )
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message to one subscriber.
+
+    :param next_at: when it is due, as the store keeps moments.
+    """
+
+    id: int
+    hook: str
+    event: str
+    case_id: str
+    payload: str
+    attempts: int
+    created_at: str
+    next_at: str
+    error: str
+
+
+_COLUMNS = tuple(field.name for field in fields(Message))
+
+
+class Outcome(NamedTuple):
+    """What became of an attempt.
+
+    :param at: when the next one is due; of no meaning when there is none.
+    """
+
+    id: int
+    state: str
+    at: datetime
+    error: str = ""
+
+
+def counts(connection: Connection) -> dict[str, dict[str, int]]:
+    """Messages by subscriber and state."""
+    found: dict[str, dict[str, int]] = {}
+    for row in connection.rows(_COUNT):
+        found.setdefault(row["hook"], {})[row["state"]] = row["count"]
+    return found
+
+
+def dead(connection: Connection, *, most: int = 100) -> list[Message]:
+    """Messages that were given up, newest first."""
+    return messages(connection.rows(_DEAD, {"most": most}))
+
+
+def revive(connection: Connection, name: str) -> int:
+    """Begin anew with what was given up for one subscriber; returns how many messages that are."""
+    return len(connection.execute(_REVIVE, {"its_hook": name, "at": moments.now()}).fetchall())
+
+
+def messages(rows: Iterable[Mapping[str, Any]]) -> list[Message]:
+    """Rows of the outbox."""
+    return [Message(**{name: row[name] for name in _COLUMNS}) for row in rows]
+
+
+def cancel(connection: Connection, name: str) -> int:
+    """Delete what still waits for one subscriber; returns how many messages that were."""
+    return connection.execute(_CANCEL, {"its_hook": name}).rowcount
+
+
+def any_due(connection: Connection, now: datetime) -> bool:
+    """Whether a look would find something."""
+    return connection.execute(_ANY, {"now": moments.stored(now)}).fetchone() is not None
+
+
+def take(connection: Connection, busy: Collection[str], now: datetime) -> list[Message]:
+    """Lease what is due, so that no other process takes it too."""
+    connection.take_turns(_TURN)
+    due = outbox.c.next_at <= literal(moments.stored(now), DateTime())
+    found = select(outbox).where(outbox.c.state == PENDING, due).order_by(outbox.c.next_at, outbox.c.id).limit(_TAKEN)
+    rows = connection.rows(found.where(outbox.c.hook.not_in(sorted(busy))) if busy else found)
+    until = moments.stored(now + LEASE)
+    for row in rows:
+        connection.execute(_TAKE, {"its_id": row["id"], "until": until})
+        row["attempts"] += 1
+    return messages(rows)
+
+
+def end(connection: Connection, outcomes: Iterable[Outcome]) -> None:
+    """Note what became of what was taken."""
+    for outcome in outcomes:
+        values: Mapping[str, Any] = {
+            "its_id": outcome.id,
+            "its_state": outcome.state,
+            "at": moments.stored(outcome.at),
+            "ended": None if outcome.state == PENDING else moments.now(),
+            "why": outcome.error,
+        }
+        connection.execute(_END, values)
+
+
+def forget(connection: Connection, now: datetime) -> int:
+    """Delete what ended long ago, a thousand at most; returns how many that were."""
+    return connection.execute(_FORGET, {"before": moments.stored(now - KEEP)}).rowcount
