@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -117,10 +118,11 @@ def _chunks(lines: Iterable[bytes]) -> Iterator[list[Numbered]]:
 
 def _route_chunks(router: Router, chunks: Iterator[list[Numbered]], out: TextIO, threads: int) -> Iterator[Tally]:
     """Keep `threads` busy with a bounded number of chunks in memory; write in order."""
+    now = datetime.now(UTC)
     waiting: deque[Future[tuple[list[str], Tally]]] = deque()
     with ThreadPoolExecutor(threads, "batch") as pool:
         for chunk in chunks:
-            waiting.append(pool.submit(_route_chunk, router, chunk))
+            waiting.append(pool.submit(route_chunk, router, chunk, now))
             if len(waiting) >= threads * CHUNKS_AHEAD_PER_THREAD:
                 yield _write(waiting.popleft(), out)
         while waiting:
@@ -133,10 +135,14 @@ def _write(chunk: Future[tuple[list[str], Tally]], out: TextIO) -> Tally:
     return tally
 
 
-def _route_chunk(router: Router, chunk: list[Numbered]) -> tuple[list[str], Tally]:
+def route_chunk(router: Router, chunk: list[Numbered], now: datetime) -> tuple[list[str], Tally]:
+    """One answer per line that is not blank, in order.
+
+    :param now: taken for cases that say no `received_at`, so that a run has one day.
+    """
     tally = Tally(read=sum(len(raw) for _, raw in chunk))
-    parsed = [(number, _parse(number, raw, tally)) for number, raw in chunk if raw.strip()]
-    routings = iter(route_each(router, [case for _, case in parsed if isinstance(case, Case)]))
+    parsed = [(number, parse_line(number, raw, tally)) for number, raw in chunk if raw.strip()]
+    routings = iter(route_each(router, [case for _, case in parsed if isinstance(case, Case)], now=now))
     answers = []
     for number, outcome in parsed:
         if isinstance(outcome, Case):
@@ -150,7 +156,11 @@ def _route_chunk(router: Router, chunk: list[Numbered]) -> tuple[list[str], Tall
     return answers, tally
 
 
-def _parse(number: int, raw: bytes, tally: Tally) -> Case | Failure:
+def parse_line(number: int, raw: bytes, tally: Tally) -> Case | Failure:
+    """The case of one line; fields a case does not have are counted in `tally` and dropped.
+
+    :param number: of the line, from 1.
+    """
     try:
         body = json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as error:
