@@ -61,6 +61,11 @@ def _blank_is_absent(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _text_or_number(value: Any) -> Any:
+    """Some systems send a telephone number as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _blank_is_absent(value)
+
+
 OptionalText = Annotated[FreeText | None, BeforeValidator(_blank_is_absent)]
 
 
@@ -139,6 +144,14 @@ class Case(Frozen):
         default=None,
         description=f"受理时间（{DATE_FORMS}；不带时区为北京时间），缺省为现在；决定哪一版准入清单生效",
     )
+    caller: Annotated[
+        Annotated[str, Field(max_length=64), AfterValidator(_whole_characters)] | None, BeforeValidator(_text_or_number)
+    ] = Field(
+        default=None,
+        repr=False,
+        description="来电号码或来电人编号；只用来认出重复来电，以带密钥的假名存储，本身不存储、不入日志、不出现在应答中",
+        examples=["13800000000"],
+    )
 
     @field_validator("case_id")
     @classmethod
@@ -175,7 +188,7 @@ class Span(Frozen):
 class Reason(Frozen):
     """One ground for a suggestion."""
 
-    source: Literal["model", "access_list", "catalogue", "place", "trigger"]
+    source: Literal["model", "access_list", "catalogue", "place", "trigger", "repeat"]
     rule_id: str | None = None
     text: str
     spans: tuple[Span, ...] = ()
@@ -216,6 +229,7 @@ class Versions(Frozen):
     access_list: str
     catalogue: str
     label_maps: str
+    triggers: str = ""  # "": answered before answers named it
 
 
 class Timing(Frozen):

@@ -19,13 +19,28 @@ class ErrorKind(StrEnum):
     TRANSCRIPT_TOO_LONG = "transcript_too_long"
     BATCH_TOO_LARGE = "batch_too_large"
     CASE_CONFLICT = "case_conflict"  # the same case_id came before with other content
+    INVALID_DECISION = "invalid_decision"  # a decision, return or review that says what cannot be
+    CASE_STATE = "case_state"  # a decision, return or review that does not fit where the case stands
+    NOT_ADMITTED = "not_admitted"  # the access list forbids the unit to lead
+    INVALID_PARAMETER = "invalid_parameter"  # of a query string
+    UPLOAD_TOO_LARGE = "upload_too_large"
+    RULES_CONFLICT = "rules_conflict"  # a change of rules that are no longer, or were never, in force
+    BUNDLE_CONFLICT = "bundle_conflict"  # the same of a bundle
+    UNAUTHORIZED = "unauthorized"  # no key, or one that is wrong, expired or revoked
+    FORBIDDEN = "forbidden"  # the key has not the scope; or no key, and not from this machine
+    BODY_TOO_LARGE = "body_too_large"
+    URL_TOO_LONG = "url_too_long"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    RATE_LIMITED = "rate_limited"  # one key sends more than it may
     INVALID_LABEL_MAP = "invalid_label_map"
     INVALID_RULES = "invalid_rules"  # access list, catalogue or triggers
     INVALID_CONFIG = "invalid_config"
     INVALID_BUNDLE = "invalid_bundle"
-    NOT_FOUND = "not_found"  # no such path
+    NOT_FOUND = "not_found"  # no such path, or nothing under that name
     METHOD_NOT_ALLOWED = "method_not_allowed"
     STORE_UNAVAILABLE = "store_unavailable"
+    OVERLOADED = "overloaded"  # more wait than the service lets wait
+    DEADLINE_EXCEEDED = "deadline_exceeded"  # no answer in the time a request may take
     NOT_READY = "not_ready"
     MISSING_EXTRA = "missing_extra"  # an optional install (train) is needed
     INTERNAL = "internal"
@@ -39,6 +54,7 @@ class DispatchError(Exception):
     :param field: dotted name of the field or `file:row:column` it concerns.
     :param value: the offending value, shortened for display.
     :param details: further problems of the same run, one sentence each.
+    :param retry_after: whole seconds after which asking again makes sense; None when nobody can say.
     """
 
     def __init__(
@@ -49,6 +65,7 @@ class DispatchError(Exception):
         field: str | None = None,
         value: Any = None,
         details: Iterable[str] = (),
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -56,6 +73,7 @@ class DispatchError(Exception):
         self.field = field
         self.value = None if value is None else shorten(value)
         self.details = tuple(details)
+        self.retry_after = retry_after
 
     def as_dict(self) -> dict[str, Any]:
         """The error as it goes on the wire; empty parts are left out."""

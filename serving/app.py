@@ -1,9 +1,11 @@
 """The HTTP face: `POST /route`, `POST /route/batch` and what operators probe."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -11,14 +13,36 @@ from fastapi import Body, FastAPI, Request, Response
 
 from dispatch_model.cases import Case, Routing
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import wire
+from serving import keys, wire
+from serving.admission import Admission
+from serving.bundle_api import bundle_routes
+from serving.bundle_desk import BundleDesk
+from serving.bundle_store import BundleStore
+from serving.case_desk import CaseDesk
+from serving.cases_api import case_routes
+from serving.door import Door
 from serving.engine import Engine
+from serving.guard import Guard, charge
+from serving.guard_page import guarded
 from serving.handlers import add_handlers
+from serving.keyring import Keyring, is_public
+from serving.limits import RateLimit
 from serving.masking import mask
+from serving.open311 import open311_routes
+from serving.openapi import complete
 from serving.problems import read_case
+from serving.repeats import with_repeats
 from serving.routing import Router
+from serving.rules_api import admin_routes, rule_routes
+from serving.rules_desk import RuleDesk
+from serving.rules_follow import Follower, keep_following
+from serving.rules_store import RuleStore
 from serving.settings import Settings
+from serving.shadow_desk import ShadowDesk
+from serving.shadow_store import ShadowStore
 from serving.store import Store
+from serving.telemetry import NO_NATIVE_SIGNALS, Telemetry
+from serving.webhooks import Deliveries
 
 DISTRIBUTION = "hotline-dispatch"
 CASE_PROBLEMS = wire.problems(
@@ -27,11 +51,19 @@ CASE_PROBLEMS = wire.problems(
     ErrorKind.TRANSCRIPT_EMPTY,
     ErrorKind.TRANSCRIPT_TOO_LONG,
     ErrorKind.CASE_CONFLICT,
+    ErrorKind.OVERLOADED,
     ErrorKind.INTERNAL,
     ErrorKind.STORE_UNAVAILABLE,
+    ErrorKind.NOT_READY,
+    ErrorKind.DEADLINE_EXCEEDED,
 )
 BATCH_PROBLEMS = wire.problems(
-    ErrorKind.INVALID_BODY, ErrorKind.INVALID_CASE, ErrorKind.BATCH_TOO_LARGE, ErrorKind.STORE_UNAVAILABLE
+    ErrorKind.INVALID_BODY,
+    ErrorKind.INVALID_CASE,
+    ErrorKind.BATCH_TOO_LARGE,
+    ErrorKind.OVERLOADED,
+    ErrorKind.STORE_UNAVAILABLE,
+    ErrorKind.NOT_READY,
 )
 READY_PROBLEMS = wire.problems(ErrorKind.NOT_READY, ErrorKind.STORE_UNAVAILABLE)
 
@@ -40,18 +72,42 @@ logger = logging.getLogger(__name__)
 
 def create_app(settings: Settings, router: Router) -> FastAPI:
     """The application around an open `router`; the store opens when the application starts."""
+    telemetry = Telemetry(settings)
+    admission = Admission(queue_limit=settings.queue_limit, threads=settings.infer_threads)
     app = FastAPI(
         title="12345 热线智能派单",
         version=version(DISTRIBUTION),
         description=wire.DESCRIPTION,
-        lifespan=_lifespan(settings, router),
+        lifespan=_lifespan(settings, router, telemetry),
+        telemetry=NO_NATIVE_SIGNALS,
     )
+    app.state.admission = admission
+    app.add_middleware(Door, admission=admission, routes=app.router.routes)
+    _add_guard(app, settings)
     add_handlers(app)
     _add_routes(app, settings)
     _add_probes(app, settings, router)
+    app.include_router(case_routes())
+    app.include_router(rule_routes())
+    app.include_router(open311_routes(texts=settings.open311_texts))
+    app.include_router(admin_routes())
+    app.include_router(bundle_routes())
+    telemetry.attach(app)  # last: it has to see what the other middlewares refuse
     plain = app.openapi
-    app.openapi = lambda: wire.problem_media_type(plain())  # type: ignore[method-assign]
+    app.openapi = lambda: complete(guarded(wire.problem_media_type(plain())))  # type: ignore[method-assign]
     return app
+
+
+def _add_guard(app: FastAPI, settings: Settings) -> None:
+    app.state.ring = Keyring(public=is_public(settings.host))
+    app.state.rate = RateLimit(settings.rate_limit, settings.rate_burst)
+    app.add_middleware(
+        Guard,
+        ring=app.state.ring,
+        rate=app.state.rate,
+        body_limit=settings.body_limit,
+        open_metrics=settings.open_metrics,
+    )
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
@@ -76,6 +132,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
                 field="cases",
                 value=len(batch.cases),
             )
+        charge(request, len(batch.cases))
         return _json(await _answer_batch(_engine(request), batch.cases))
 
 
@@ -86,24 +143,58 @@ def _add_probes(app: FastAPI, settings: Settings, router: Router) -> None:
 
     @app.get("/readyz", summary="能否受理：模型已载入，存储可用", responses=READY_PROBLEMS)
     async def readyz(request: Request) -> wire.Health:
+        if request.app.state.admission.leaving:
+            raise DispatchError(ErrorKind.NOT_READY, "服务正在停止，不再受理新工单；请改发其他实例。")
         await _engine(request).ping()
         return wire.Health(status="ok")
 
     @app.get("/version", summary="服务、模型包与规则的版本", name="version")
-    async def versions() -> wire.Version:
-        return wire.Version(service=app.version, city=settings.city, versions=router.versions)
+    async def versions(request: Request) -> wire.Version:
+        engine: Engine | None = getattr(request.app.state, "engine", None)
+        now = engine.router if engine else router
+        return wire.Version(service=app.version, city=settings.city, versions=now.versions)
 
 
-def _lifespan(settings: Settings, router: Router) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    settings: Settings, router: Router, telemetry: Telemetry
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        store = Store.open(settings.database, timeout=settings.store_timeout)
-        engine = Engine(router, store, mask, threads=settings.infer_threads)
-        app.state.engine = engine
-        logger.info("ready: city %s, bundle %s, database %s", settings.city, router.versions.bundle, settings.database)
+        store = Store.of(settings)
+        app.state.ring.start(partial(keys.of_store, store))
+        engine = Engine(
+            router,
+            store,
+            mask,
+            threads=settings.infer_threads,
+            admission=app.state.admission,
+            deadline=settings.deadline,
+            batch_deadline=settings.batch_deadline,
+            repeats=partial(with_repeats, store),
+        )
+        bundles, desk = BundleDesk(engine, BundleStore(store), settings.bundles_dir), RuleDesk(engine, RuleStore(store))
+        bundles.start(stored=settings.stored_bundle)
+        desk.start(stored=settings.stored_rules)
+        shadow, stop = ShadowDesk(engine, ShadowStore(store), bundles.folder, telemetry.metrics), asyncio.Event()
+        followers: dict[str, Follower] = {"rules": desk, "bundle": bundles, "shadow": shadow}
+        following = [asyncio.create_task(keep_following(one, stop, what=what)) for what, one in followers.items()]
+        deliveries = Deliveries.of(store, settings)
+        deliveries.start()
+        app.state.engine, app.state.desk, app.state.store = engine, desk, store
+        app.state.bundles, app.state.shadow = bundles, shadow
+        app.state.cases = CaseDesk(engine, store, telemetry.metrics)
+        telemetry.start(engine)
+        now = engine.router.versions
+        logger.info("ready: city %s, bundle %s, database %s", settings.city, now.bundle, store.name)
         yield
-        del app.state.engine
+        del app.state.engine, app.state.desk, app.state.cases, app.state.bundles, app.state.shadow
+        stop.set()
+        await asyncio.gather(*following)
         engine.close()
+        shadow.close()
+        deliveries.close()
+        telemetry.close()
+        app.state.ring.close()
         store.close()
 
     return lifespan

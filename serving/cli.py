@@ -8,14 +8,24 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from dispatch_model.errors import DispatchError, ErrorKind
+from serving.audit_cli import audit
+from serving.guard_cli import erase, keys
+from serving.hooks_cli import hooks
+from serving.rules_cli_cases import rules
+
+if TYPE_CHECKING:
+    from serving.batch import Tally
+    from serving.routing import Router
 
 app = typer.Typer(
     name="dispatch",
@@ -26,6 +36,11 @@ app = typer.Typer(
 )
 labels = typer.Typer(help="标签表与规则表。", no_args_is_help=True)
 app.add_typer(labels, name="labels")
+app.add_typer(rules, name="rules")
+app.add_typer(keys, name="keys")
+app.add_typer(hooks, name="hooks")
+app.command(help="抹除：清空一位来电人或若干工单的转写、地址、答复文字和备注，编号与标签保留，审计可查。")(erase)
+app.add_typer(audit, name="audit")
 
 Bundle = Annotated[Path | None, typer.Option(help="模型包文件夹，缺省为随包附带的模型包。")]
 City = Annotated[str, typer.Option(help="城市（label_maps/ 与 configs/ 下的文件夹名）。")]
@@ -67,24 +82,36 @@ def route(
 
 @app.command(help="逐行处理 JSONL：每行一件工单，同序输出派单结果；有误的行输出错误对象，不中断。")
 def batch(
-    source: Annotated[Path, typer.Option("--input", exists=True, dir_okay=False, help="工单，每行一个 JSON。")],
-    target: Annotated[Path, typer.Option("--output", help="派单结果，每行一个 JSON。")],
+    source: Annotated[Path, typer.Option("--input", exists=True, help="工单，每行一个 JSON；ray 也可为文件夹。")],
+    target: Annotated[Path, typer.Option("--output", help="派单结果，每行一个 JSON；ray 为文件夹。")],
     bundle: Bundle = None,
     city: City = "haikou",
-    threads: Annotated[int, typer.Option(min=1, help="同时计算的线程数，缺省为核数。")] = os.cpu_count() or 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="同时计算的线程数（ray：进程数），缺省为核数。")] = None,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="本机，或 Ray 集群（RAY_ADDRESS）。")] = "local",
+    part_lines: Annotated[int, typer.Option(min=1, help="ray：每部分的行数，完成的部分不重做。")] = 2000,
 ) -> None:
-    """Route a file and say how many lines were wrong."""
-    from serving.batch import route_file
+    """Route a file, or on Ray a folder of files, and say how many lines were wrong."""
     from serving.display import batch_progress
     from serving.routing import open_router
 
-    router = open_router(bundle, city)
+    run = _engine(engine, partial(open_router, bundle and bundle.resolve(), city), threads, part_lines)
     with batch_progress(source) as advance:
-        tally = route_file(router, source, target, threads=threads, progress=advance)
+        tally = run(source, target, progress=advance)
     if tally.ignored:
         names = "、".join(f"{name}（{count} 行）" for name, count in tally.ignored.most_common(10))
         typer.echo(f"忽略了未知字段：{names}", err=True)
     typer.echo(f"{tally.lines} 行，其中 {tally.errors} 行有误 → {target}", err=True)
+
+
+def _engine(name: str, opened: Callable[[], "Router"], threads: int | None, part_lines: int) -> Callable[..., "Tally"]:
+    """What takes `(source, target, progress=…)` to a tally."""
+    if name == "ray":
+        from serving.ray_batch import route_history
+
+        return partial(route_history, opened, workers=threads, lines=part_lines)
+    from serving.batch import route_file
+
+    return partial(route_file, opened(), threads=threads or os.cpu_count() or 1)
 
 
 @app.command(help="启动 HTTP 服务；其余设置见 configs/service.toml 与 DISPATCH_* 环境变量。")
@@ -100,6 +127,48 @@ def serve(
     options = {"host": host, "port": port, "workers": workers}
     given = {variable(key): str(value) for key, value in options.items() if value is not None}
     server.serve(Settings.load(environment=os.environ | given))
+
+
+@app.command(help="数据库：把数据表升级到本程序的版本；SQLite 在启动时自动升级，PostgreSQL 须先运行此命令。")
+def migrate() -> None:
+    """Bring the tables of the configured database up to date."""
+    from serving.database import open_database
+    from serving.migrate import upgrade
+    from serving.settings import Settings
+
+    settings = Settings.load()
+    database = open_database(settings.database, timeout=settings.store_timeout)
+    before, after = upgrade(database)
+    told = "已是最新" if before == after else f"由 {before or '空库'} 升级而来"
+    typer.echo(f"数据库 {database.name}：数据表版本 {after}，{told}。")
+
+
+@app.command(help="继续预训练：编码器先通读训练文本（掩码语言模型），再由 dispatch train 学标签。")
+def pretrain(
+    out: Annotated[Path, typer.Option(help="运行文件夹；写出 encoder.safetensors。")],
+    config: Annotated[Path | None, typer.Option(help="训练配置，缺省为随包附带的。")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="改一个参数；可重复。")] = None,
+) -> None:
+    """Masked-language training into a run folder."""
+    _training("pretrain").pretrain(_training("config").load_config(config, settings or ()), out)
+
+
+@app.command(help="按话务量估算所需核数、副本数、内存与存储；每件的处理器时间以实测为准。")
+def size(
+    calls: Annotated[float, typer.Argument(min=1, help="每天的工单数。")],
+    cpu_ms: Annotated[float | None, typer.Option(min=0.1, help="每件的处理器毫秒数（bench/route_cpu.py）。")] = None,
+    busy_hour: Annotated[float, typer.Option(min=1 / 24, max=1, help="最忙一小时占全天的比例。")] = 0.12,
+    burst: Annotated[float, typer.Option(min=1, help="最忙一分钟与该小时平均之比。")] = 3.0,
+    wait_ms: Annotated[float, typer.Option(min=0.1, help="百分之九十九的工单至多排队的毫秒数。")] = 50.0,
+    replica_cores: Annotated[int, typer.Option(min=1, help="每个副本的核数。")] = 2,
+) -> None:
+    """Say what a volume of calls needs."""
+    from serving.display import show_size
+    from serving.sizing import MEASURED, Volume
+    from serving.sizing import size as sized
+
+    measured = replace(MEASURED, served_ms=cpu_ms or MEASURED.served_ms)
+    typer.echo(show_size(sized(Volume(calls, busy_hour, burst, wait_ms), measured, replica_cores=replica_cores)))
 
 
 @app.command(help="训练：按 configs/training.toml 微调编码器与各任务头，可中断后继续。")

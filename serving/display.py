@@ -11,6 +11,7 @@ from rich.text import Text
 
 from dispatch_model.cases import Disposition, Reason, Routing, Suggestion
 from serving.batch import Tally
+from serving.sizing import Size
 
 DISPOSITIONS = {
     Disposition.AUTO: "自动派发",
@@ -21,15 +22,23 @@ DISPOSITIONS = {
     Disposition.EMERGENCY: "紧急转办",
     Disposition.MERGE: "并单",
 }
-_SOURCES = {"model": "模型", "access_list": "准入清单", "catalogue": "派单目录", "place": "地点", "trigger": "触发词"}
+_SOURCES = {
+    "model": "模型",
+    "access_list": "准入清单",
+    "catalogue": "派单目录",
+    "place": "地点",
+    "trigger": "触发词",
+    "repeat": "重复来电",
+}
 
 
 @contextmanager
 def batch_progress(source: Path) -> Iterator[Callable[[Tally], None]]:
-    """A progress bar on stderr over the bytes of `source`; yields what advances it."""
+    """A progress bar on stderr over the bytes of `source`, a file or a folder; yields what advances it."""
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[lines]} 行"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=source.stat().st_size or None, lines=0)
+        total = sum(path.stat().st_size for path in ([source] if source.is_file() else source.glob("*.jsonl")))
+        task = bar.add_task("", total=total or None, lines=0)
         lines = 0
 
         def advance(part: Tally) -> None:
@@ -38,6 +47,15 @@ def batch_progress(source: Path) -> Iterator[Callable[[Tally], None]]:
             bar.update(task, advance=part.read, lines=lines)
 
         yield advance
+
+
+def show_size(size: Size) -> str:
+    """What to provide, one figure a line."""
+    return (
+        f"最忙时每秒 {size.peak:.1f} 件，占用 {size.busy:.2f} 核\n"
+        f"需要 {size.cores} 核；{size.replicas} 个副本（其中一个备用）\n"
+        f"内存 {size.memory_gib:.1f} GiB；数据库每年 {size.database_gib:,.0f} GiB"
+    )
 
 
 def show_counts(counts: Mapping[str, int], console: Console) -> None:

@@ -1,101 +1,222 @@
 """From cases to stored answers without blocking the event loop.
 
-A thread of the pool takes a request all the way: each switch of threads costs more than the query it would move.
+    loop: admit, queue ─► inference thread: mask, look up, route ─► writer: on disk ─► loop: reply
+
+A case wakes the event loop once. While the writer waits for the disk, the inference thread has the next case.
 """
 
 import asyncio
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
+from threading import Lock, Thread
 from time import perf_counter
+from typing import Protocol
 
-from dispatch_model.cases import Case, Timing
-from dispatch_model.errors import DispatchError
+from dispatch_model.cases import Case, Routing
+from dispatch_model.errors import DispatchError, ErrorKind
+from dispatch_model.transcript import check_length
+from serving.admission import Admission
+from serving.drafts import Draft, Outcome, settle
+from serving.exchange import note_answer
 from serving.record import Content, Mask, Record
 from serving.routing import Router, route_each
-from serving.store import Store
+from serving.seal import Seal
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A case on its way through: its record and what the router took; None for a case answered before."""
+class Records(Protocol):
+    """The part of `serving.store.Store` that is used here."""
 
-    content: Content
-    record: Record
-    timing: Timing | None
+    @property
+    def seal(self) -> Seal:
+        """What makes the digests of its contents."""
+
+    def ping(self) -> None:
+        """Raise STORE_UNAVAILABLE when it cannot be read."""
+
+    def find(self, case_ids: Sequence[str]) -> dict[str, Record]:
+        """The stored records among `case_ids`."""
+
+    def submit(self, records: Sequence[Record]) -> Future[dict[str, Record]]:
+        """Write; done when on disk, with what is now stored under each case_id: ours, or what was there before."""
+
+
+@dataclass(slots=True, frozen=True)
+class Job:
+    """A case in the queue. Cancelling `outcome` takes it out, unless a thread has begun with it."""
+
+    case: Case
+    outcome: Future[Outcome] = field(default_factory=Future)
+    submitted: float = field(default_factory=perf_counter)
+    context: Context = field(default_factory=copy_context)
 
 
 class Engine:
     """Answers cases: looks up what was answered before, routes the rest, stores, replies.
 
+    :param router: may be replaced at any time by who holds `changing`; what is under way goes on with the one it
+        began with.
     :param mask: replaces personal data in a text; nothing unmasked reaches the store.
-    :param threads: how many requests are answered at once; the model of one runs while another waits for the disk.
+    :param threads: how many cases are routed at once.
+    :param admission: who may come in; without one everybody may.
+    :param deadline: seconds a case may take, from when it came in.
+    :param batch_deadline: the same for a batch as a whole.
+    :param repeats: adds to an answer what the caller brought before; called where a caller is known.
     """
 
-    def __init__(self, router: Router, store: Store, mask: Mask, *, threads: int = 1) -> None:
-        self._router = router
+    def __init__(
+        self,
+        router: Router,
+        store: Records,
+        mask: Mask,
+        *,
+        threads: int = 1,
+        admission: Admission | None = None,
+        deadline: float = 10.0,
+        batch_deadline: float = 60.0,
+        repeats: Callable[[Router, Content, Routing], Routing] | None = None,
+    ) -> None:
+        self.router = router
+        self.admission = admission or Admission(queue_limit=2**31, threads=threads)
+        self.dropped = 0
+        self.changing = Lock()
+        self.shadow: Callable[[Case], None] | None = None
         self._store = store
         self._mask = mask
-        self._threads = ThreadPoolExecutor(threads, "route")
+        self._repeats = repeats
+        self._deadline, self._batch_deadline = deadline, batch_deadline
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._threads = [Thread(target=self._work, name=f"route-{number}", daemon=True) for number in range(threads)]
+        self._started = False
+
+    @property
+    def waiting(self) -> int:
+        """Cases no thread has begun with."""
+        return self._queue.qsize()
 
     def close(self) -> None:
-        """Finish what is under way, then stop the threads."""
-        self._threads.shutdown()
+        """Finish what is queued, then stop the threads."""
+        if self._started:
+            for _ in self._threads:
+                self._queue.put(None)
+            for thread in self._threads:
+                thread.join()
 
     async def ping(self) -> None:
         """Raise STORE_UNAVAILABLE when the store cannot be read."""
         await asyncio.to_thread(self._store.ping)
 
     async def answer(self, case: Case) -> str:
-        """The reply to one case as JSON; it is on disk when this returns."""
-        reply = (await self.answer_each([case]))[0]
+        """The reply to one case as JSON; it is on disk when this returns.
+
+        :raises DispatchError: OVERLOADED, NOT_READY, DEADLINE_EXCEEDED, or what is wrong with the case or the store.
+        """
+        self.admission.enter()
+        try:
+            reply = await self._answer(case, asyncio.get_running_loop().time() + self._deadline, self._deadline)
+        finally:
+            self.admission.leave()
         if isinstance(reply, DispatchError):
             raise reply
         return reply
 
     async def answer_each(self, cases: Sequence[Case]) -> list[str | DispatchError]:
-        """One reply or error per case, in order; all new answers are written in one transaction."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._answer_each, cases, perf_counter())
+        """One reply or error per case, in order.
 
-    def _answer_each(self, cases: Sequence[Case], submitted: float) -> list[str | DispatchError]:
-        queued = _milliseconds(submitted)
-        drafts = self._draft_each(cases)
-        new = [draft.record for draft in drafts if isinstance(draft, Draft) and draft.timing]
-        started = perf_counter()
-        stored = self._store.save(new) if new else {}
-        spent = {"queue": queued, "store": _milliseconds(started)}
-        return [draft if isinstance(draft, DispatchError) else _reply(draft, stored, spent) for draft in drafts]
+        Of a batch only one case more than there are threads is in the queue at a time: single cases pass in between.
 
-    def _draft_each(self, cases: Sequence[Case]) -> list[Draft | DispatchError]:
-        contents = [Content.of(case, self._mask) for case in cases]
-        known = self._store.find([case.case_id for case in cases])
-        fresh = [case for case in cases if case.case_id not in known]
-        routings = iter(route_each(self._router, fresh))
-        drafts: list[Draft | DispatchError] = []
-        for case, content in zip(cases, contents, strict=True):
-            if record := known.get(case.case_id):
-                drafts.append(Draft(content, record, None))
+        :raises DispatchError: OVERLOADED or NOT_READY; STORE_UNAVAILABLE, when what was answered is on disk and
+            the rest was not begun with.
+        """
+        late = asyncio.get_running_loop().time() + self._batch_deadline
+        replies: list[str | DispatchError] = [_late(self._batch_deadline)] * len(cases)
+        rest = deque(enumerate(cases))
+        abreast = min(len(self._threads) + 1, len(cases))
+        self.admission.enter(abreast)
+        try:
+            failures = await asyncio.gather(*(self._take(rest, replies, late) for _ in range(abreast)))
+        finally:
+            self.admission.leave(abreast)
+        for failure in filter(None, failures):
+            raise failure
+        return replies
+
+    async def _take(
+        self, rest: deque[tuple[int, Case]], replies: list[str | DispatchError], late: float
+    ) -> DispatchError | None:
+        """Answer from `rest` until nothing is left or it is too `late`; the error when the store fails."""
+        now = asyncio.get_running_loop().time
+        while rest and now() < late:
+            index, case = rest.popleft()
+            replies[index] = reply = await self._answer(case, late, self._batch_deadline)
+            if isinstance(reply, DispatchError) and reply.kind is ErrorKind.STORE_UNAVAILABLE:
+                rest.clear()
+                return reply
+        return None
+
+    async def _answer(self, case: Case, late: float, allowed: float) -> str | DispatchError:
+        """Queue and wait until `late`, by the loop's clock; that is `allowed` seconds from when the request came."""
+        job = Job(case)
+        self._put(job)
+        try:
+            async with asyncio.timeout_at(late):
+                outcome = await asyncio.wrap_future(job.outcome)
+        except TimeoutError:
+            self.dropped += job.outcome.cancelled()
+            return _late(allowed)
+        except DispatchError as error:
+            return error
+        return outcome.reply()
+
+    def _put(self, job: Job) -> None:
+        if not self._started:
+            self._started = True
+            for thread in self._threads:
+                thread.start()
+        self._queue.put(job)
+
+    def _work(self) -> None:
+        """What an inference thread does."""
+        while job := self._queue.get():
+            if not job.outcome.set_running_or_notify_cancel():
                 continue
-            routing = next(routings)
-            if isinstance(routing, DispatchError):
-                drafts.append(routing)
-            else:
-                drafts.append(Draft(content, Record.of(content, routing), routing.timing_ms))
-        return drafts
+            try:
+                job.context.run(self._route, job)
+            except BaseException as error:  # noqa: BLE001 - it belongs to who waits, and the thread to the others
+                job.outcome.set_exception(error)
+
+    def _route(self, job: Job) -> None:
+        began = perf_counter()
+        draft = self._draft(job.case, round((began - job.submitted) * 1e3, 3))
+        done = perf_counter()
+        if draft.timing is None:
+            job.outcome.set_result(Outcome(draft, draft.record))
+            return
+        self.admission.measured(done - began)
+        self._store.submit([draft.record]).add_done_callback(partial(settle, job.outcome, draft, done))
+
+    def _draft(self, case: Case, queued: float) -> Draft:
+        check_length(case)
+        content = Content.of(case, self._mask, self._store.seal)
+        if record := self._store.find([case.case_id]).get(case.case_id):
+            return Draft(content, record, queued, None)
+        router = self.router
+        (routing,) = route_each(router, [case])
+        if isinstance(routing, DispatchError):
+            raise routing
+        if self._repeats and content.caller:
+            routing = self._repeats(router, content, routing)
+        note_answer(router, case, routing)
+        if self.shadow:
+            self.shadow(case)
+        return Draft(content, Record.of(content, routing), queued, routing.timing_ms)
 
 
-def _reply(draft: Draft, stored: dict[str, Record], spent: dict[str, float]) -> str | DispatchError:
-    """Our own answer, or that of another request which took the case_id first."""
-    record = stored.get(draft.record.case_id, draft.record)
-    replayed = record is not draft.record or draft.timing is None
-    try:
-        record.check_same(draft.content)
-    except DispatchError as error:
-        return error
-    timing = Timing(queue=spent["queue"]) if draft.timing is None else draft.timing.model_copy(update=spent)
-    return record.reply(timing, replayed=replayed)
-
-
-def _milliseconds(since: float) -> float:
-    return round((perf_counter() - since) * 1000, 3)
+def _late(seconds: float) -> DispatchError:
+    return DispatchError(
+        ErrorKind.DEADLINE_EXCEEDED, f"未能在 {seconds:g} 秒内答复；请稍后以同一 case_id 重试，已算出的答复会直接返回。"
+    )

@@ -10,10 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.problems import MEDIA_TYPE, STATUS, TITLES, invalid_body, invalid_case, problem
+from serving.exchange import note_error
+from serving.problems import MEDIA_TYPE, STATUS, TITLES, invalid_body, invalid_case, invalid_parameter, problem
 from serving.routing import internal
 
-RETRY_AFTER_SECONDS = "1"
+RETRY_AFTER_SECONDS = 1  # where an error does not say
+
+_TRY_AGAIN = frozenset({429, 503})
 
 logger = logging.getLogger(__name__)
 _SENTENCES = {
@@ -50,7 +53,7 @@ class _Shield:
         except Exception as error:
             if scope["type"] != "http" or started:
                 raise
-            await _answer(internal(error))(scope, receive, send)
+            await answer(internal(error))(scope, receive, send)
 
 
 async def _on_dispatch_error(_: Request, error: Exception) -> Response:
@@ -58,13 +61,16 @@ async def _on_dispatch_error(_: Request, error: Exception) -> Response:
         raise error
     if STATUS[error.kind] >= 500:
         logger.error("%s: %s", error.kind.value, error.message)
-    return _answer(error)
+    return answer(error)
 
 
 async def _on_invalid_request(_: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    return _answer(invalid_body(error.errors()) or invalid_case(error.errors()))
+    items = error.errors()
+    if items[0]["loc"][0] == "query":
+        return answer(invalid_parameter(items))
+    return answer(invalid_body(items) or invalid_case(items))
 
 
 async def _on_http_error(_: Request, error: Exception) -> Response:
@@ -74,12 +80,20 @@ async def _on_http_error(_: Request, error: Exception) -> Response:
     kinds = {status: kind for kind, status in STATUS.items() if kind in _SENTENCES}
     kind = kinds.get(error.status_code, ErrorKind.INTERNAL)
     field = "body" if kind is ErrorKind.INVALID_BODY else None
-    return _answer(DispatchError(kind, _SENTENCES.get(kind, TITLES[kind]), field=field), error.headers)
+    return answer(DispatchError(kind, _SENTENCES.get(kind, TITLES[kind]), field=field), error.headers)
 
 
-def _answer(error: DispatchError, headers: Mapping[str, str] | None = None) -> Response:
+def answer(error: DispatchError, headers: Mapping[str, str] | None = None) -> Response:
+    """The response that tells `error`; it counts as what the request ended in."""
     status = STATUS[error.kind]
-    extra = {"Retry-After": RETRY_AFTER_SECONDS} if status == 503 else {}
+    note_error(error.kind)
     # A refused value may hold half an emoji, which has no UTF-8 form.
     body = json.dumps(problem(error), ensure_ascii=False).encode("utf-8", "replace")
-    return Response(body, status, {**(headers or {}), **extra}, MEDIA_TYPE)
+    return Response(body, status, {**(headers or {}), **_headers(status, error)}, MEDIA_TYPE)
+
+
+def _headers(status: int, error: DispatchError) -> dict[str, str]:
+    """What a client must be told beside the problem (RFC 9110)."""
+    if status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": str(error.retry_after or RETRY_AFTER_SECONDS)} if status in _TRY_AGAIN else {}

@@ -1,48 +1,112 @@
-"""Start the service: check everything that could stop it, then hand over to uvicorn."""
+"""Start the service: check everything that could stop it, then listen, in one process or in several."""
 
+import gc
 import logging
 import os
-from typing import Any
+import sys
+import tempfile
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-import uvicorn
-from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 
-from serving.app import create_app
-from serving.routing import open_router
-from serving.settings import Settings, variable, warn_unknown_variables
+from dispatch_model.cases import Case
+from dispatch_model.errors import DispatchError, ErrorKind
+from serving.bundle_desk import BundleDesk
+from serving.bundle_start import open_in_force
+from serving.bundle_store import BundleStore
+from serving.engine import Engine
+from serving.keyring import check_exposed
+from serving.keys import of_store
+from serving.listening import bound, listen
+from serving.logs import configure
+from serving.masking import mask
+from serving.routing import Router
+from serving.rules_desk import RuleDesk
+from serving.rules_store import RuleStore
+from serving.settings import Settings, warn_unknown_variables
 from serving.store import Store
+from serving.workers import Workers
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-# Answers carry their timings; a line per request in the log would cost more than it tells.
-_UVICORN: dict[str, Any] = {"log_config": None, "access_log": False}
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
-def build() -> FastAPI:
-    """The application of one worker process; its settings come from the environment."""
-    settings = Settings.load()
-    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
-    return create_app(settings, open_router(settings.bundle, settings.city))
+logger = logging.getLogger(__name__)
 
 
 def serve(settings: Settings) -> None:
     """Serve until stopped.
 
-    :raises DispatchError: when rules, bundle or database are not in order; nothing listens then.
+    :raises DispatchError: when rules, bundle, database or port are not in order; nothing listens then.
     """
-    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    configure(settings.log_level, settings.log_format)
     warn_unknown_variables()
-    Store.open(settings.database, timeout=settings.store_timeout).close()
-    router = open_router(settings.bundle, settings.city)
-    if settings.workers == 1:
-        uvicorn.run(create_app(settings, router), host=settings.host, port=settings.port, **_UVICORN)
-        return
-    # Worker processes start afresh: the environment is what they inherit.
-    os.environ.update({variable(key): "" if value is None else str(value) for key, value in settings})
-    uvicorn.run(
-        "serving.server:build",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        **_UVICORN,
-    )
+    if settings.workers > 1:
+        _check_platform(settings)
+    # First of all, as it is quickly said; nobody can connect before somebody listens.
+    with bound(settings.host, settings.port) as sock:
+        router = _checked(settings)
+        _warm(router)
+        logger.info("listening on %s:%s with %s process(es)", settings.host, settings.port, settings.workers)
+        if settings.workers == 1:
+            app = _app(settings, router)
+            _keep()
+            listen(app, settings, sock)
+            return
+    _serve_together(settings, router)
+
+
+def _serve_together(settings: Settings, router: Router) -> None:
+    # This socket listens to nobody: it keeps the port ours while workers come and go.
+    with bound(settings.host, settings.port, shared=True), tempfile.TemporaryDirectory(prefix="dispatch-") as folder:
+        # Read when prometheus_client is first imported.
+        os.environ[_METRICS_FOLDER] = folder
+        import_module("serving.app")
+        _keep()
+        if not Workers(settings.workers, partial(_work, settings, router, os.getpid())).run():
+            sys.exit(STARTUP_FAILURE)
+
+
+def _checked(settings: Settings) -> Router:
+    """The router to serve with; the store is opened, brought up to date and closed again on the way."""
+    store = Store.of(settings)
+    try:
+        check_exposed(settings.host, of_store(store))
+        router = open_in_force(settings, store)
+        BundleDesk(Engine(router, store, mask), BundleStore(store)).start(stored=settings.stored_bundle)
+        RuleDesk(Engine(router, store, mask), RuleStore(store)).start(stored=settings.stored_rules)
+    finally:
+        store.close()
+    return router
+
+
+def _warm(router: Router) -> None:
+    """Do once what the first case would have to."""
+    router.route([Case(case_id="warm-up", transcript="小区门口的路灯不亮了，请派人来修。")])
+
+
+def _keep() -> None:
+    """What was loaded stays: no longer searched for garbage, it is not copied for a worker, and no request waits."""
+    gc.collect()
+    gc.freeze()
+
+
+def _work(settings: Settings, router: Router, parent: int) -> None:
+    """What a worker process does."""
+    sock = bound(settings.host, settings.port, shared=True)
+    listen(_app(settings, router), settings, sock, parent)
+
+
+def _app(settings: Settings, router: Router) -> "FastAPI":
+    from serving.app import create_app
+
+    return create_app(settings, router)
+
+
+def _check_platform(settings: Settings) -> None:
+    if not sys.platform.startswith("linux"):
+        told = f"workers = {settings.workers}：多进程只支持 Linux；本机请设 workers = 1，或启动多个实例各用一个端口。"
+        raise DispatchError(ErrorKind.INVALID_CONFIG, told, field="workers", value=settings.workers)

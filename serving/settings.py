@@ -8,13 +8,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from dispatch_model.errors import DispatchError, ErrorKind, near
+from serving.outward import networks
 from serving.problems import describe
 
 PREFIX = "DISPATCH_"
 FILE_VARIABLE = f"{PREFIX}CONFIG"
+
+SECRETS = frozenset({"database_url", "secret_key"})
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +28,17 @@ def _empty_is_none(value: Any) -> Any:
     return None if value == "" else value
 
 
+def _networks(value: str) -> str:
+    networks(value)
+    return value
+
+
+def _postgres_url(value: SecretStr | None) -> SecretStr | None:
+    if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("应为 postgresql://用户:密码@主机:端口/库名；用 SQLite 则留空")
+    return value
+
+
 class Settings(BaseModel):
     """One key per line of configs/service.toml, where each is explained."""
 
@@ -31,19 +46,40 @@ class Settings(BaseModel):
 
     city: str = Field(default="haikou", min_length=1)
     bundle: Annotated[Path | None, BeforeValidator(_empty_is_none)] = None
+    bundles_dir: Annotated[Path | None, BeforeValidator(_empty_is_none)] = None
+    stored_bundle: bool = True
     data_dir: Path = Path("data")
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1, le=64)
-    infer_threads: int = Field(default=2, ge=1, le=64)
+    infer_threads: int = Field(default=1, ge=1, le=64)
+    queue_limit: int = Field(default=16, ge=0, le=10_000)
+    deadline: float = Field(default=10.0, gt=0, le=600)
+    batch_deadline: float = Field(default=60.0, gt=0, le=3600)
+    drain_delay: float = Field(default=2.0, ge=0, le=600)
     batch_limit: int = Field(default=256, ge=1, le=4096)
+    database_url: Annotated[SecretStr | None, BeforeValidator(_empty_is_none), AfterValidator(_postgres_url)] = None
+    auto_migrate: Literal["embedded", "always", "never"] = "embedded"
+    secret_key: Annotated[SecretStr | None, Field(min_length=32), BeforeValidator(_empty_is_none)] = None
     store_timeout: float = Field(default=5.0, gt=0, le=600)
+    stored_rules: bool = True
+    rate_limit: float = Field(default=200.0, ge=0, le=1_000_000)
+    rate_burst: int = Field(default=400, ge=1, le=1_000_000)
+    body_limit: int = Field(default=4 * 2**20, ge=64 * 2**10, le=2**30)
+    open_metrics: bool = True
+    open311_texts: bool = False
+    webhook_networks: Annotated[str, AfterValidator(_networks)] = ""
+    webhook_max_age: float = Field(default=24.0, gt=0, le=720)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "json"
+    request_log: bool = True
+    drift_window: int = Field(default=1000, ge=100, le=100_000)
+    otlp_endpoint: str = Field(default="", pattern=r"^(https?://.+)?$")
 
     @property
-    def database(self) -> Path:
-        """The SQLite file inside the data folder."""
-        return self.data_dir / "dispatch.db"
+    def database(self) -> Path | str:
+        """The URL of a PostgreSQL database, which may hold a password; without one the SQLite file of the folder."""
+        return self.database_url.get_secret_value() if self.database_url else self.data_dir / "dispatch.db"
 
     @classmethod
     def load(cls, file: Path | None = None, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -70,6 +106,13 @@ class Settings(BaseModel):
 def variable(key: str) -> str:
     """The environment variable that overrides `key`."""
     return PREFIX + key.upper()
+
+
+def as_text(value: Any) -> str:
+    """A setting as its environment variable says it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return "" if value is None else str(value)
 
 
 def warn_unknown_variables(environment: Mapping[str, str] = os.environ) -> None:
@@ -111,7 +154,7 @@ def _refuse_unknown(values: Mapping[str, Any], origin: str) -> None:
 def _invalid(error: ValidationError, origins: Mapping[str, str]) -> DispatchError:
     """Every wrong value in one error; the first one leads."""
     sentences = [
-        f"{origins[str(item['loc'][0])]}：{item['loc'][0]} = {item['input']!r} {describe(item)}"
+        f"{origins[str(item['loc'][0])]}：{item['loc'][0]} = {_shown(item)!r} {describe(item)}"
         for item in error.errors()
     ]
     first = error.errors()[0]
@@ -119,6 +162,11 @@ def _invalid(error: ValidationError, origins: Mapping[str, str]) -> DispatchErro
         ErrorKind.INVALID_CONFIG,
         f"配置有误。{sentences[0]}。",
         field=str(first["loc"][0]),
-        value=first["input"],
+        value=_shown(first),
         details=sentences[1:],
     )
+
+
+def _shown(item: ErrorDetails) -> Any:
+    """A wrong value as it may be told: not when it is a secret."""
+    return "***" if item["loc"][0] in SECRETS else item["input"]

@@ -98,6 +98,6 @@ def problem_media_type(schema: dict[str, Any]) -> dict[str, Any]:
     for operations in schema["paths"].values():
         for operation in operations.values():
             for status, response in operation["responses"].items():
-                if int(status) >= 400 and "application/json" in response["content"]:
+                if int(status) >= 400 and "application/json" in response.get("content", ()):
                     response["content"][MEDIA_TYPE] = response["content"].pop("application/json")
     return schema

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from dispatch_model.cases import Routing
 from serving.app import create_app
+from serving.guard import STATUSES
 from serving.problems import MEDIA_TYPE
 from serving.record import Content
 from serving.routing import Router
@@ -210,6 +211,32 @@ def test_a_service_that_has_not_started_is_alive_but_not_ready(tmp_path: Path, r
     assert client.post("/route", json=CASE).status_code == 503
 
 
+def test_a_full_service_refuses_with_retry_after_and_stays_ready(client: TestClient) -> None:
+    admission = client.app.state.admission  # type: ignore[attr-defined]
+    admission.enter(17)
+    for path, body in (("/route", CASE), ("/route/batch", {"cases": [CASE]})):
+        response = client.post(path, json=body)
+        assert (response.status_code, response.json()["kind"]) == (429, "overloaded")
+        assert int(response.headers["Retry-After"]) >= 1
+    assert client.get("/readyz").status_code == 200
+    admission.leave(17)
+    assert client.post("/route", json=CASE).status_code == 200
+
+
+def test_an_answer_that_takes_too_long_is_a_504(tmp_path: Path, router: Router) -> None:
+    with TestClient(create_app(Settings(data_dir=tmp_path, deadline=1e-6), router)) as client:
+        response = client.post("/route", json=CASE)
+        assert (response.status_code, response.json()["kind"]) == (504, "deadline_exceeded")
+        assert client.app.state.admission.inside == 0  # type: ignore[attr-defined]
+
+
+def test_a_service_that_is_leaving_is_not_ready_but_answers(client: TestClient) -> None:
+    client.app.state.admission.announce_leaving()  # type: ignore[attr-defined]
+    assert (client.get("/readyz").status_code, client.get("/readyz").json()["kind"]) == (503, "not_ready")
+    assert client.get("/healthz").status_code == 200
+    assert client.post("/route", json=CASE).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "kind"),
     [("GET", "/nowhere", 404, "not_found"), ("GET", "/route", 405, "method_not_allowed")],
@@ -226,7 +253,8 @@ def test_the_openapi_page_has_chinese_texts_examples_and_every_error(client: Tes
     route = schema["paths"]["/route"]["post"]
     assert route["summary"] == "一件工单的派单建议"
     assert set(route["requestBody"]["content"]["application/json"]["examples"]) == {"一段文字", "对话"}
-    assert set(route["responses"]) == {"200", "400", "409", "422", "500", "503"}
+    own = {"200", "400", "409", "422", "429", "500", "503", "504"}
+    assert set(route["responses"]) == own | {str(status) for status in STATUSES}
     assert route["responses"]["409"]["content"][MEDIA_TYPE]["schema"] == {"$ref": "#/components/schemas/Problem"}
     assert schema["paths"]["/readyz"]["get"]["responses"]["503"]["description"].startswith("`not_ready`")
 

@@ -7,10 +7,37 @@ import pytest
 import typer
 
 from serving import cli, routing, server
+from serving.batch import Tally
 from serving.routing import Router
 from serving.settings import Settings
 
-DOCUMENTED = ("route", "batch", "serve", "train", "evaluate", "export", "labels check")
+DOCUMENTED = (
+    "route",
+    "batch",
+    "serve",
+    "migrate",
+    "size",
+    "audit verify",
+    "hooks add",
+    "hooks list",
+    "hooks remove",
+    "hooks ping",
+    "hooks dead",
+    "hooks retry",
+    "keys create",
+    "keys list",
+    "keys revoke",
+    "erase",
+    "pretrain",
+    "train",
+    "evaluate",
+    "export",
+    "labels check",
+    "rules check",
+    "rules export",
+    "rules explain",
+    "rules diff",
+)
 
 
 def run(*arguments: str) -> int:
@@ -132,3 +159,36 @@ def test_train_passes_its_overrides_on(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setitem(sys.modules, "training.fit", fit)
     assert run("train", "--out", str(tmp_path), "--set", "fit.epochs=2") == 0
     assert calls == [(2, tmp_path)]
+
+
+def test_size_says_what_a_volume_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("size", "1000000", "--burst", "5", "--replica-cores", "4", "--cpu-ms", "12.7") == 0
+    assert "需要 4 核；2 个副本" in capsys.readouterr().out
+    assert run("size", "1e12") == 1
+    assert "核以上" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("opened")
+def test_batch_hands_a_history_to_ray(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[object] = []
+
+    def route_history(_: object, source: Path, target: Path, **told: object) -> Tally:
+        told.pop("progress")
+        asked.append((source, target, told))
+        return Tally(lines=2)
+
+    monkeypatch.setattr("serving.ray_batch.route_history", route_history)
+    (tmp_path / "a.jsonl").touch()
+    told = ("--engine", "ray", "--threads", "3", "--part-lines", "7")
+    assert run("batch", "--input", str(tmp_path), "--output", str(tmp_path / "out"), *told) == 0
+    assert asked == [(tmp_path, tmp_path / "out", {"workers": 3, "lines": 7})]
+
+
+def test_migrate_says_from_where_to_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISPATCH_DATA_DIR", str(tmp_path))
+    assert run("migrate") == 0
+    assert "由 空库 升级而来" in capsys.readouterr().out
+    assert run("migrate") == 0
+    assert "已是最新" in capsys.readouterr().out

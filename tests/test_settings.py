@@ -54,6 +54,21 @@ def test_a_wrong_value_names_its_source_value_and_what_is_allowed(tmp_path: Path
     assert "'debug', 'info', 'warning' or 'error'" in said
 
 
+def test_a_database_url_and_a_key_are_never_shown(tmp_path: Path) -> None:
+    url, key = "postgresql://dispatch:hush@db/dispatch", "0123456789abcdef0123456789abcdef"
+    settings = Settings.load(environment={"DISPATCH_DATABASE_URL": url, "DISPATCH_SECRET_KEY": key})
+    assert settings.database == url
+    assert settings.secret_key is not None
+    assert "hush" not in repr(settings)
+    assert key not in repr(settings)
+    with pytest.raises(DispatchError, match="应为 postgresql://") as caught:
+        Settings.load(environment={"DISPATCH_DATABASE_URL": "mysql://dispatch:hush@db/dispatch"})
+    assert "hush" not in f"{caught.value} {caught.value.value}"
+    with pytest.raises(DispatchError, match="secret_key"):
+        Settings.load(environment={"DISPATCH_SECRET_KEY": "short"})
+    assert Settings.load(write(tmp_path, 'database_url = ""\nsecret_key = ""\n'), {}).secret_key is None
+
+
 @pytest.mark.parametrize("content", [b"port = ", b"# \xff\xfe"])
 def test_a_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "service.toml"
