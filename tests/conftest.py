@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dispatch_model import rules
-from dispatch_model.bundle import MANIFEST, BundleRef, read_manifest, sha256
+from dispatch_model.bundle import MANIFEST, PARTS, BundleRef, read_manifest, sha256, write_manifest
 from dispatch_model.cases import (
     Address,
     Case,
@@ -176,6 +176,28 @@ def ruled(rule_files: dict[RuleKind, bytes]) -> CannedRouter:
     maps, city = _shipped()
     sets = {kind: rules.load(kind, Upload(f"{kind}.csv", content), maps, city) for kind, content in rule_files.items()}
     return CannedRouter(sets)
+
+
+@pytest.fixture
+def bundles(tmp_path: Path) -> Path:
+    """A folder of two invented bundles, `one` and `two`; their networks are words, fit for a canned router only."""
+    root = tmp_path / "bundles"
+    for name in ("one", "two"):
+        folder = root / name
+        folder.mkdir(parents=True)
+        for part in PARTS:
+            (folder / part).write_text(f"{name} {part}", encoding="utf-8")
+        told: dict[str, Any] = {
+            "name": name,
+            "created": "2026-11-01",
+            "git_commit": "abc",
+            "training_data": "0",
+            "config": {},
+        }
+        parts: dict[str, Any] = {"label_maps": "0", "heads": {}, "max_tokens": 64, "blend": {}, "practised": []}
+        rest = {"beta": 0.5, "temperature": 1.0, "thresholds": {"urgent": 0.4}, "metrics": {}}
+        write_manifest(folder, told | parts | rest)
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,19 @@ from dispatch_model.cases import (
 from dispatch_model.errors import ErrorKind
 from serving import cli
 from serving.app import create_app
+from serving.bundle_api import Begin, Compare, GoBack, Load
+from serving.bundle_wire import (
+    Agreement,
+    AvailableView,
+    BundleRevision,
+    Bundles,
+    BundleView,
+    FunctionAgreement,
+    FunctionChange,
+    ShadowReport,
+    ShadowView,
+    SwapReply,
+)
 from serving.cases_wire import (
     Accept,
     CaseView,
@@ -69,9 +82,15 @@ RULES = (
 )
 
 OPEN311 = (Open311Error, RequestQuery, Service, ServiceRequest)
+BUNDLES = (
+    *(Bundles, BundleView, BundleRevision, AvailableView, SwapReply, Load, GoBack, Begin, Compare),
+    *(ShadowView, ShadowReport, Agreement, FunctionAgreement, FunctionChange),
+)
 
 
-@pytest.mark.parametrize("model", [*CONTRACT, *BODIES, *CASES, *RULES, *OPEN311], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [*CONTRACT, *BODIES, *CASES, *RULES, *OPEN311, *BUNDLES], ids=lambda model: model.__name__
+)
 def test_every_field_on_the_wire_is_documented(model: type[BaseModel]) -> None:
     missing = [name for name in model.model_fields if not re.search(rf'[`."]{name}[`"\[]', API)]
     assert missing == []

@@ -11,7 +11,7 @@ import pytest
 
 from dispatch_model.access_list import AccessList
 from dispatch_model.bundle import BundleRef, Reference
-from dispatch_model.cases import Case, Routing, Versions
+from dispatch_model.cases import Address, Case, Routing, Versions
 from dispatch_model.catalogue import Catalogue
 from dispatch_model.city import City
 from dispatch_model.errors import DispatchError, ErrorKind
@@ -218,6 +218,9 @@ class SlowRouter:
     @property
     def city(self) -> City:
         return self._router.city
+
+    def place(self, transcript: str, address: Address | None) -> tuple[str, ...]:
+        return self._router.place(transcript, address)
 
     @property
     def bundle(self) -> BundleRef:

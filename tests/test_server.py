@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from dispatch_model.cases import Case, Routing
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.rules import RuleKind
-from serving import keys, server
+from serving import bundle_start, keys, server
 from serving.routing import Router, route_each
 from serving.rules_store import Action, Draft, RuleStore
 from serving.scopes import Scope
@@ -48,7 +48,7 @@ def served(
         apps.append(app)
 
     monkeypatch.setattr(server, "listen", note)
-    monkeypatch.setattr(server, "open_router", lambda *_: router)
+    monkeypatch.setattr(bundle_start, "open_router", lambda *_: router)
     yield apps, lambda folder, **changes: Settings(data_dir=folder, port=free_port, **changes)
     gc.unfreeze()
 
@@ -84,7 +84,7 @@ def test_a_broken_bundle_stops_the_start(served: Served, tmp_path: Path, monkeyp
         raise DispatchError(ErrorKind.INVALID_BUNDLE, f"模型包文件 model.onnx：已损坏（{bundle}，{city}）")
 
     apps, settings = served
-    monkeypatch.setattr(server, "open_router", broken)
+    monkeypatch.setattr(bundle_start, "open_router", broken)
     with pytest.raises(DispatchError, match=r"model\.onnx"):
         server.serve(settings(tmp_path))
     assert apps == []
@@ -121,7 +121,7 @@ def test_stored_rules_that_fit_no_more_stop_the_start(
     served: Served, tmp_path: Path, ruled: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apps, settings = served
-    monkeypatch.setattr(server, "open_router", lambda *_: ruled)
+    monkeypatch.setattr(bundle_start, "open_router", lambda *_: ruled)
     store = Store.open(tmp_path / "dispatch.db")
     RuleStore(store).add([Draft(RuleKind.CATALOGUE, "1", Action.UPLOAD, 1, b"id\nM-1\n")], 0, {})
     store.close()
@@ -154,11 +154,11 @@ def test_no_case_is_no_work(router: Router) -> None:
 
 PROGRAM = """
 import sys
-from serving import server
+from serving import bundle_start, server
 from serving.settings import Settings
 from tests.conftest import CannedRouter
 
-server.open_router = lambda *_: CannedRouter()
+bundle_start.open_router = lambda *_: CannedRouter()
 server.serve(Settings.load())
 """
 
