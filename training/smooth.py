@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-ALPHA = 0.6
+ALPHA = 0.7  # chosen on validation: parity of the shipped network (docs/experiments.md)
 BLOCK_ENDS = (0.4, 0.7, 0.88, 0.96, 0.99, 1.0)  # shares of the sorted inner channels
 
 
