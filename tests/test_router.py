@@ -256,10 +256,10 @@ def test_other_rules_make_another_router_and_leave_this_one() -> None:
 def test_triggers_of_other_rules_fire_in_every_city() -> None:
     router = opened()
     header = "id,disposition,pattern,unless,channel,text,basis"
-    row = "T-1,emergency,灯笼飞了,,110,疑似险情,《示例法》"
+    row = "T-1,emergency,社保卡,,110,疑似险情,《示例法》"
     triggers = Triggers.load(Upload("x.csv", f"{header}\n{row}\n".encode()))
     other = router.with_rules(triggers=triggers)
-    said = "龙华区金贸街道挂的灯笼飞了"
+    said = "我想问一下龙华区金贸街道哪里可以补办社保卡"
     for city in (None, "宁波市"):
         assert other.route([case(said, city=city)], now=NOW)[0].disposition is Disposition.EMERGENCY
         assert router.route([case(said, city=city)], now=NOW)[0].disposition is not Disposition.EMERGENCY
