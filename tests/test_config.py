@@ -40,7 +40,7 @@ def test_the_shipped_file_explains_every_key() -> None:
 
 
 def test_a_file_overrides_nothing_it_does_not_say(tmp_path: Path) -> None:
-    path = written(tmp_path, "epochs = 7", "epochs = 3")
+    path = written(tmp_path, "epochs = 5", "epochs = 3")
     assert load_config(path).fit.epochs == 3
     assert load_config(path).model_copy(update={"fit": load_config().fit}) == load_config()
 
@@ -103,7 +103,7 @@ def test_every_wrong_value_is_listed() -> None:
 
 
 def test_an_unknown_key_in_a_file_names_its_neighbours(tmp_path: Path) -> None:
-    error = refused(written(tmp_path, "epochs = 7", "epochs = 7\nepoch_s = 8"))
+    error = refused(written(tmp_path, "epochs = 5", "epochs = 5\nepoch_s = 8"))
     assert error.field == "fit.epoch_s"
     assert "是否想写：fit.epochs" in error.details[0]
 
