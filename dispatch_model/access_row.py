@@ -70,7 +70,7 @@ def parse_row(sheet: Sheet, source: Row, maps: LabelMaps, places: Mapping[str, s
         sheet.problem(source, "region", "不是本市的区域；应为区域代码或“龙华区/金贸街道”这样的名称，全市留空", places)
     start, end = sheet.day(source, "valid_from"), sheet.day(source, "valid_to")
     if start and end and end < start:
-        sheet.problem(source, "valid_to", f"早于 valid_from {start}；请改正起止日期")
+        sheet.problem(source, "valid_to", f"早于生效日期 {start}；请改正起止日期")
     functions = tuple(maps.functions)
     return AccessRow(
         id=sheet.text(source, "id"),

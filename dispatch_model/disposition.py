@@ -141,7 +141,7 @@ def _of(fired: Sequence[Fired], disposition: Disposition) -> tuple[Fired, ...]:
 
 
 def _channels(fired: Sequence[Fired]) -> str:
-    return "、".join(dict.fromkeys(found.trigger.channel for found in fired))
+    return "、".join(dict.fromkeys(name for found in fired for name in found.trigger.channel.split("、")))
 
 
 def _emergency(

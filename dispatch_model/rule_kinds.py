@@ -22,7 +22,8 @@ def kinds_in(source: Source) -> tuple[RuleKind, ...]:
     best = max(scores, key=lambda kind: scores[kind])
     if scores[best] < _LEAST or list(scores.values()).count(scores[best]) > 1:
         titles = "、".join(f"{title}（{kind}）" for kind, title in TITLES.items())
-        told = f"{source.name} 的表头看不出是哪一种规则表，应为：{titles}；请补上表头，或用 --kind 指明"
+        remedy = "请把表头放在第一行（上面不要有标题），或用 --kind 指明"
+        told = f"{source.name} 的表头看不出是哪一种规则表，应为：{titles}；{remedy}"
         raise DispatchError(ErrorKind.INVALID_RULES, told, field=source.name)
     return (best,)
 

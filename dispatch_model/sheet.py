@@ -107,7 +107,7 @@ class Sheet:
         # a spreadsheet drops the leading zero of a code; with a digit missing at the end too, it could be either
         restored = f"0{value}"
         if restored not in codes:
-            self.problem(row, column, _NO_CATEGORY, codes)
+            self.problem(row, column, _NO_CATEGORY, _siblings(value, codes))
         elif any(code.startswith(value) for code in codes):
             self.problem(row, column, _NO_CATEGORY, (restored,))
         return restored
@@ -140,3 +140,10 @@ class Sheet:
             seen = first.setdefault(row[column], row.number)
             if row[column] and seen != row.number:
                 self.problem(row, column, f"与第 {seen} 行重复，编号必须唯一")
+
+
+def _siblings(value: str, codes: Iterable[str]) -> list[str]:
+    """Codes under the longest 4- or 2-digit prefix that `value` shares with any; all of them where it shares none."""
+    codes = list(codes)
+    shared = ([code for code in codes if code.startswith(value[:size])] for size in (4, 2))
+    return next(filter(None, shared), codes)

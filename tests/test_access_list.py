@@ -286,7 +286,7 @@ def test_a_region_is_written_as_code_or_name(tmp_path: Path, written: str, code:
         ),
         ({"region": "东区/二街道"}, "region 列：“东区/二街道”不是本市的区域"),
         ({"valid_from": "2026-02-30"}, "valid_from 列：“2026-02-30”不是日期，应写作 2026-05-01"),
-        ({"valid_from": "2026-05-02", "valid_to": "2026-05-01"}, "valid_to 列：“2026-05-01”早于 valid_from 2026-05-02"),
+        ({"valid_from": "2026-05-02", "valid_to": "2026-05-01"}, "valid_to 列：“2026-05-01”早于生效日期 2026-05-02"),
         ({"basis": " "}, "basis 列：为空，此列必填"),
         ({"matter": ""}, "matter 列：为空，此列必填"),
     ],

@@ -69,6 +69,17 @@ def test_an_emergency_names_channel_rule_and_place_in_the_text() -> None:
     assert (found.reasons[0].spans[0].start, found.reasons[0].spans[0].end) == (2, 4)
 
 
+def test_a_channel_that_two_triggers_name_is_told_once() -> None:
+    both = Triggers(
+        [
+            trigger("E", Disposition.EMERGENCY, "着火", "119"),
+            trigger("F", Disposition.EMERGENCY, "救命", "110、119、120"),
+        ]
+    )
+    found = decide({}, CLEAR, place_known=True, text="着火了救命", triggers=both, thresholds=Thresholds())
+    assert found.reason == "疑似着火；立即转 119、110、120，同时派单跟进"
+
+
 @pytest.mark.parametrize(
     ("flag", "disposition"),
     [("urgent", Disposition.EMERGENCY), ("refuse", Disposition.DECLINE), ("vague", Disposition.ASK)],

@@ -44,7 +44,7 @@ def test_a_header_with_a_fault_is_taken_for_the_nearest(kind: RuleKind) -> None:
 
 @pytest.mark.parametrize("source", [text("编号", "姓名", "电话"), text(""), workbook(), text("id", "basis", "level")])
 def test_a_file_of_something_else_is_refused(source: Upload) -> None:
-    with pytest.raises(DispatchError, match=r"看不出是哪一种规则表.*用 --kind 指明") as caught:
+    with pytest.raises(DispatchError, match=r"看不出是哪一种规则表.*表头放在第一行.*用 --kind 指明") as caught:
         kinds_in(source)
     assert caught.value.kind is ErrorKind.INVALID_RULES
 

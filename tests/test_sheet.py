@@ -42,6 +42,13 @@ def test_a_code_that_may_lack_its_last_digit_as_well_is_only_hinted_at(tmp_path:
         read.check()
 
 
+def test_a_hint_for_a_code_stays_with_its_class(tmp_path: Path) -> None:
+    read = sheet(tmp_path, "030799")
+    read.category(read.rows[0], "cell", {"990799": None, "130799": None, "030701": None, "0307": None})
+    with pytest.raises(DispatchError, match=r"是否想写：030[^9、]*、030[^9、]*？"):
+        read.check()
+
+
 def test_coded_cells_are_made_plain_and_others_are_not() -> None:
     content = "编号,清单,事项,level\n Ａ－１ ,\u200b基本\u3000,Ａ（甲）, 镇街\ufeff \n"
     (row,) = Sheet(Upload("a.csv", content.encode()), ("id", "list", "matter", "level")).rows
