@@ -103,11 +103,11 @@ def test_a_threshold_that_is_mostly_wrong_does_not_count() -> None:
 
 
 def test_where_a_miss_costs_more_recall_counts_more() -> None:
-    probability, flagged = np.array([0.9, 0.8, 0.3, 0.32, 0.34]), np.array([1, 0, 1, 0, 0])
-    assert flag_threshold(probability, flagged)[0] > 0.8
-    threshold, note = flag_threshold(probability, flagged, recall=2.0, least=0.4)
+    probability, flagged = np.array([0.9, 0.92, 0.3, 0.32, 0.34, 0.5]), np.array([1, 1, 1, 0, 0, 0])
+    assert flag_threshold(probability, flagged)[0] > 0.5
+    threshold, note = flag_threshold(probability, flagged, recall=2.0)
     assert threshold <= 0.3
-    assert "F2 最大：精确率 0.40，召回率 1.00" in note
+    assert "F2 最大：精确率 0.50，召回率 1.00" in note
 
 
 @pytest.mark.parametrize("truth", [np.zeros(3, dtype=np.int64), np.full(3, MISSING)])

@@ -18,8 +18,7 @@ Arrays = Mapping[str, NDArray[Any]]
 FLAGS_ASKED = ("urgent", "refuse", "vague", "status")
 MAX_TEMPERATURE = 10.0
 LEAST_PRECISION = 0.5
-# A missed danger costs more than a look in vain: recall counts twice as much (F2); three alarms of five may be false.
-URGENT = {"recall": 2.0, "least": 0.4}
+RECALL_OF_URGENT = 2.0  # a missed danger costs more than a look in vain: F2
 BETAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 Blend = Mapping[str, float | NDArray[Any]]  # head → one weight, or `[rows, 1]`
 
@@ -86,24 +85,21 @@ def _precision_recall(fired: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> t
     return hits / max(1, fired.sum()), hits / max(1, flagged.sum())
 
 
-def flag_threshold(
-    probability: NDArray[Any], truth: NDArray[np.int64], *, recall: float = 1.0, least: float = LEAST_PRECISION
-) -> tuple[float, str]:
+def flag_threshold(probability: NDArray[Any], truth: NDArray[np.int64], *, recall: float = 1.0) -> tuple[float, str]:
     """The threshold with the best F on the rows that know the flag, and what it gave there.
 
-    Thresholds of too little precision do not count: a flag stops the usual flow. The highest of equally good
-    ones; one half where none is left.
+    Thresholds that are wrong more often than right do not count: a flag stops the usual flow. The highest of
+    equally good ones; one half where none is left.
 
     :param recall: how many times as much recall counts as precision (van Rijsbergen's β).
-    :param least: precision below which a threshold does not count.
     """
     known = truth != MISSING
     scores, flagged = probability[known], truth[known] == 1
-    best, reason = (0.0, 0.5), f"没有阈值的精确率达到 {least:.2f}，取 0.5"
+    best, reason = (0.0, 0.5), f"没有阈值的精确率达到 {LEAST_PRECISION:.2f}，取 0.5"
     for threshold in np.round(np.arange(0.1, 0.91, 0.02), 2):
         precision, found = _precision_recall(scores >= threshold, flagged)
         score = (1 + recall**2) * precision * found / max(1e-9, recall**2 * precision + found)
-        if score and precision >= least:
+        if score and precision >= LEAST_PRECISION:
             best, reason = max(best, (score, float(threshold))), f"验证集 F{recall:g} 最大"
     precision, found = _precision_recall(scores >= best[1], flagged)
     counts = f"正例 {int(flagged.sum())}，n = {int(known.sum())}"
@@ -126,8 +122,9 @@ def choices(
     flags, bounds = {}, {}
     for index, flag in enumerate(maps.flags):
         if flag in FLAGS_ASKED:
-            wish = URGENT if flag == "urgent" else {}
-            flags[flag], bounds[flag] = flag_threshold(outputs["flags"][:, index], targets["flags"][:, index], **wish)
+            recall = RECALL_OF_URGENT if flag == "urgent" else 1.0
+            told, read = outputs["flags"][:, index], targets["flags"][:, index]
+            flags[flag], bounds[flag] = flag_threshold(told, read, recall=recall)
     bounds["auto"] = "未设定：首版不自动派发"
     temperature = joint_temperature(outputs, targets, prior, weights, beta)
     return {
