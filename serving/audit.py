@@ -1,8 +1,9 @@
 """Walks the audit chain and holds the rows it vouches for against it: `dispatch audit verify`.
 
-Found are events edited, missing or out of place, and rows of decisions, returns, reviews, routings, rules and models
-that were edited, taken out or slipped in. Not found: that the last events are gone together with their rows, or that
-whoever may write everything wrote the whole chain anew. Against both, note the head somewhere else and ask for it.
+Found are events edited, missing or out of place, rows of decisions, returns, reviews, routings, rules and models that
+were edited, taken out or slipped in, and cases that were edited or taken out. Not found: that the last events are gone
+together with their rows, or that whoever may write everything wrote the whole chain anew. Against both, note the head
+somewhere else and ask for it.
 """
 
 import json
@@ -18,9 +19,10 @@ from sqlalchemy import Table, bindparam, select
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving.connection import Connection
 from serving.database import Readers, open_database
-from serving.events import ROOT, STAMP, chained, stamp
+from serving.erasure import BLANK_CASE, is_blank
+from serving.events import ROOT, STAMP, case_stamp, chained, stamp
 from serving.migrate import bring_up
-from serving.schema import audit_events, decisions, model_versions, return_reviews, returns, routings, rule_versions
+from serving.schema import APPEND_ONLY, audit_events, cases, routings
 from serving.settings import Settings
 
 PAGE = 1000
@@ -32,7 +34,8 @@ _ERASED = (
     .where(audit_events.c.action == "erase", audit_events.c.subject == bindparam("case_id"))
     .limit(1)
 )
-_TABLES = (routings, decisions, returns, return_reviews, rule_versions, model_versions)
+_CASE = select(cases).where(cases.c.case_id == bindparam("case_id"))
+_TABLES = (routings, *(table for table in APPEND_ONLY if table is not audit_events))
 _ROW = {table.name: select(table).where(table.c.id == bindparam("id")) for table in _TABLES}
 _NUMBERS = {
     table.name: select(table.c.id).where(table.c.id > bindparam("after")).order_by(table.c.id).limit(PAGE)
@@ -191,8 +194,27 @@ class _Walk:
         if now["sha256"] != vouched["sha256"]:
             self._report.note(f"{place}被改动{by}")
         changed = [name for name, digest in now["texts"].items() if digest != vouched["texts"].get(name)]
-        if changed and not self._connection.execute(_ERASED, {"case_id": event["subject"]}).fetchall():
+        if changed and self._is_erased(event["subject"]):
+            changed = [name for name in changed if not is_blank(name, row[name])]
+        if changed:
             self._report.note(f"{place}的 {'、'.join(changed)} 被改动{by}")
+        if isinstance(vouched.get("case"), dict):
+            self._check_case(event, vouched["case"])
+
+    def _check_case(self, event: Mapping[str, Any], vouched: Mapping[str, Any]) -> None:
+        case_id, by = event["subject"], f"（审计事件第 {event['id']} 号为证）"
+        found = self._connection.rows(_CASE, {"case_id": case_id})
+        if not found:
+            self._report.note(f"cases 的工单 {case_id} 缺失{by}")
+            return
+        now = case_stamp(found[0])
+        blank = all(found[0][name] == left for name, left in BLANK_CASE.items())
+        texts = now["texts"] == vouched.get("texts") or (blank and self._is_erased(case_id))
+        if now["sha256"] != vouched.get("sha256") or not texts:
+            self._report.note(f"cases 的工单 {case_id} 被改动{by}")
+
+    def _is_erased(self, case_id: str) -> bool:
+        return bool(self._connection.execute(_ERASED, {"case_id": case_id}).fetchall())
 
     def _vouch(self, name: str, number: int) -> None:
         bits = self._vouched[name]

@@ -18,6 +18,7 @@ from serving.connection import Connection
 from serving.schema import cases, decisions, return_reviews, returns, routings
 
 BLANK = json.dumps("")  # a transcript is JSON in the store
+BLANK_CASE = {"transcript": BLANK, "address": None, "digests": None, "caller": None}
 # Their texts come from the rule tables; those of the others may quote what was said.
 _OF_RULES = frozenset({"access_list", "catalogue"})
 
@@ -98,6 +99,16 @@ def blanked(answer: str) -> str:
         ],
     }
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_blank(column: str, content: Any) -> bool:
+    """Whether an erasable column of routings, decisions, returns or reviews holds what erasure leaves there."""
+    if column != "answer":
+        return bool(content == "")
+    try:
+        return bool(blanked(content) == content)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _plain(reason: dict[str, Any]) -> dict[str, Any]:

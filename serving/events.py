@@ -22,6 +22,8 @@ ROOT = "0" * 64  # what the first event follows
 HOOKS = "hooks"  # the fact that lists the subscribers, as a JSON object by name, see `serving.hooks`; without it: none
 STAMP = "stamp"
 _TURN = "audit"
+CASE_FIXED = ("case_id", "city", "received_at", "stored_at", "digest")
+CASE_TEXTS = ("transcript", "address", "digests", "caller")
 _OF_CASES = frozenset({"dispatch", "decision", "redispatch", "return", "review"})
 _COLUMNS = ("id", "at", "actor", "action", "subject", "details")  # that the hash is over
 
@@ -106,6 +108,14 @@ def stamp(table: Table, row: Values) -> dict[str, Any]:
     fixed = {column.name: _plain(row[column.name]) for column in table.columns if column.name not in open_columns}
     texts = {name: _sha256(row[name]) for name in sorted(open_columns)}
     return {"table": table.name, "id": row["id"], "sha256": _sha256(canonical(fixed)), "texts": texts}
+
+
+def case_stamp(row: Values) -> dict[str, str]:
+    """What vouches for a row of cases, as the member `case` of the stamp of its routing.
+
+    :param row: its columns; `texts` is one digest over those that erasure blanks, `sha256` over the others.
+    """
+    return {"sha256": digest([row[name] for name in CASE_FIXED]), "texts": digest([row[name] for name in CASE_TEXTS])}
 
 
 def erasable(table: Table) -> frozenset[str]:

@@ -94,6 +94,9 @@ _SENTENCES = {
     "bool_parsing": "应为 true 或 false",
     "date_from_datetime_parsing": "应为日期，如 2026-05-01",
     "date_parsing": "应为日期，如 2026-05-01",
+    "datetime_from_date_parsing": "应为时刻，如 2026-05-01T09:30:00+08:00",
+    "datetime_parsing": "应为时刻，如 2026-05-01T09:30:00+08:00",
+    "datetime_type": "应为时刻，如 2026-05-01T09:30:00+08:00",
     "enum": "应为 {expected} 之一",
     "int_type": "应为整数",
     "int_parsing": "应为整数",
@@ -138,8 +141,10 @@ def problem(error: DispatchError) -> dict[str, Any]:
 
 def describe(item: ErrorDetails) -> str:
     """What is wrong with one value, in Chinese; pydantic's own words for what is rare."""
-    sentence = _SENTENCES.get(item["type"])
-    return sentence.format(**item.get("ctx", {})) if sentence else item["msg"]
+    sentence, context = _SENTENCES.get(item["type"]), dict(item.get("ctx", {}))
+    if "expected" in context:
+        context["expected"] = str(context["expected"]).replace(" or ", "、").replace("', '", "'、'")
+    return sentence.format(**context) if sentence else item["msg"]
 
 
 def invalid_body(items: Sequence[ErrorDetails]) -> DispatchError | None:

@@ -156,7 +156,10 @@ def _save(connection: Connection, fresh: Mapping[str, Record]) -> dict[str, Reco
     new = [record for record, rows in zip(ours, added, strict=True) if rows]
     rows = [_routing_row(record, now) for record in new]
     numbers = connection.each(_ADD_ROUTING, rows)
-    told = [_dispatched({**row, "id": number}) for row, ((number,),) in zip(rows, numbers, strict=True)]
+    told = [
+        _dispatched({**row, "id": number}, _case_row(record, now))
+        for record, row, ((number,),) in zip(new, rows, numbers, strict=True)
+    ]
     if told:
         events.record_each(connection, told)
     if len(new) == len(ours):
@@ -188,11 +191,12 @@ def _routing_row(record: Record, now: str) -> Values:
     }
 
 
-def _dispatched(row: Values) -> events.Happening:
+def _dispatched(row: Values, case: Values) -> events.Happening:
     names = ("id", "disposition", "category", *Versions.model_fields)
     payload = {name: row[name] for name in names}
     payload["unit"] = {"code": row["unit"], "function": row["function"], "level": row["level"]}
-    return events.Happening("dispatch", row["case_id"], {**payload, events.STAMP: events.stamp(routings, row)})
+    stamp = {**events.stamp(routings, row), "case": events.case_stamp(case)}
+    return events.Happening("dispatch", row["case_id"], {**payload, events.STAMP: stamp})
 
 
 def _fact(connection: Connection, name: str, value: str) -> str:

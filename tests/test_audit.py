@@ -2,6 +2,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from serving import audit, decisions, events, returns
 from serving.audit import Head, Report, verify
 from serving.casefile import CaseFile
 from serving.cases_wire import Accept, Return, Review
+from serving.erasure import erase
 from serving.guard import LOCAL
 from serving.routing import Router
 from serving.settings import Settings
@@ -97,6 +99,9 @@ def test_an_empty_chain_is_whole(store: Store) -> None:
         ("UPDATE routings SET answer = '{}' WHERE id = 3", ["routings 第 3 行的 answer 被改动"]),
         ("UPDATE routings SET unit = 'x' WHERE id = 3", ["routings 第 3 行被改动"]),
         ("DELETE FROM return_reviews", ["return_reviews 第 1 行缺失（审计事件第 6 号为证）"]),
+        ("UPDATE cases SET transcript = '\"x\"' WHERE case_id = '1'", ["cases 的工单 1 被改动（审计事件第 1 号为证）"]),
+        ("UPDATE cases SET caller = 'x' WHERE case_id = '3'", ["cases 的工单 3 被改动"]),
+        ("UPDATE cases SET stored_at = '2020-01-01 00:00:00.000000' WHERE case_id = '3'", ["cases 的工单 3 被改动"]),
     ],
 )
 def test_whatever_was_tampered_with_is_named(
@@ -150,12 +155,32 @@ def test_an_end_that_was_cut_off_with_its_rows_is_found_by_the_noted_head(
 
 
 def test_erasure_leaves_the_chain_whole(lived: Store, database_url: Path | str) -> None:
-    with intruder(lived, database_url) as act:
-        act("UPDATE decisions SET note = '' WHERE id = 1")
-        act("UPDATE routings SET answer = '{}' WHERE case_id = '2'")
-    assert len(check(lived).flaws) == 2
-    lived.write(lambda connection: events.record(connection, "erase", "2", {}))
+    lived.write(partial(erase, case_ids=["2"], actor="cli:t"))
     assert check(lived).flaws == []
+    with intruder(lived, database_url) as act:
+        act("UPDATE decisions SET note = 'x' WHERE id = 1")
+        act("UPDATE routings SET answer = '{}' WHERE case_id = '2'")
+        act("UPDATE cases SET transcript = '\"x\"' WHERE case_id = '2'")
+    found = check(lived).flaws
+    assert len(found) == 3, found
+    wanted = ("routings 第 2 行的 answer 被改动", "cases 的工单 2 被改动", "decisions 第 1 行的 note 被改动")
+    assert all(any(said in flaw for flaw in found) for said in wanted), found
+
+
+def test_blanks_that_nobody_erased_are_named(lived: Store, database_url: Path | str) -> None:
+    with intruder(lived, database_url) as act:
+        act("UPDATE cases SET transcript = '\"\"', address = NULL, digests = NULL, caller = NULL WHERE case_id = '2'")
+        act("UPDATE decisions SET note = '' WHERE id = 1")
+    found = check(lived).flaws
+    assert len(found) == 2, found
+
+
+def test_a_case_that_was_taken_out_is_named(lived: Store, database_url: Path | str) -> None:
+    if not isinstance(database_url, Path):
+        pytest.skip("PostgreSQL 的外键不容许")
+    with intruder(lived, database_url) as act:
+        act("DELETE FROM cases WHERE case_id = '1'")
+    assert check(lived).flaws == ["cases 的工单 1 缺失（审计事件第 1 号为证）"]
 
 
 def test_routings_from_before_the_chain_are_only_counted(

@@ -37,7 +37,7 @@ def test_a_problem_carries_everything_the_error_says() -> None:
     ("fields", "field", "said"),
     [
         ({"transcript": 3}, "transcript", "transcript 应为字符串"),
-        ({"transcript": [{"speaker": "robot", "text": "x"}]}, "transcript.0.speaker", "应为 'agent' or 'citizen'"),
+        ({"transcript": [{"speaker": "robot", "text": "x"}]}, "transcript.0.speaker", "应为 'agent'、'citizen' 之一"),
         ({"transcript": [{"text": "x"}]}, "transcript.0.speaker", "必填"),
         ({"city": "市" * 65}, "city", "不能长于 64 个字符"),
         ({"address": 3}, "address", "应为 JSON 对象"),

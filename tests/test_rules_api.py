@@ -179,7 +179,7 @@ def test_a_file_made_from_an_older_version_is_a_conflict(client: TestClient, rul
     ("query", "field", "said"),
     [
         ({}, "kind", "kind 必填"),
-        ({"kind": "lists"}, "kind", "应为 'access_list', 'catalogue' or 'triggers' 之一"),
+        ({"kind": "lists"}, "kind", "应为 'access_list'、'catalogue'、'triggers' 之一"),
         ({**LIST, "dryrun": "true"}, "dryrun", "不是可用的字段"),
         ({**LIST, "dry_run": "ja"}, "dry_run", "应为 true 或 false"),
     ],
