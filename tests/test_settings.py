@@ -51,7 +51,7 @@ def test_a_wrong_value_names_its_source_value_and_what_is_allowed(tmp_path: Path
     said = str(caught.value)
     assert "环境变量 DISPATCH_PORT：port = '80a' 应为整数" in said
     assert f"{file}：workers = 0 不能小于 1" in said
-    assert "'debug', 'info', 'warning' or 'error'" in said
+    assert "'debug'、'info'、'warning'、'error' 之一" in said
 
 
 def test_a_database_url_and_a_key_are_never_shown(tmp_path: Path) -> None:
