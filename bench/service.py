@@ -21,7 +21,7 @@ from pathlib import Path
 from dispatch_model import rules
 from dispatch_model.table import Upload
 from serving import routing
-from tests.conftest import CannedRouter
+from tests.canned import CannedRouter
 
 plain, sets = CannedRouter(), {}
 for kind in rules.RuleKind:

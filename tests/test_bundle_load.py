@@ -11,7 +11,7 @@ from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.router import Router as RealRouter
 from serving.bundle_load import TRIAL, load, load_exactly
 from serving.routing import Router
-from tests.conftest import MODEL, CannedRouter
+from tests.canned import MODEL, CannedRouter
 
 PARTS = ("model.onnx", "tokenizer.json", "tables.npz", "card.md")
 

@@ -15,7 +15,7 @@ from serving.engine import Engine
 from serving.record import Record
 from serving.routing import Router
 from serving.seal import Seal
-from tests.conftest import CannedRouter
+from tests.canned import CannedRouter
 
 
 class Shelf:

@@ -65,6 +65,7 @@ def test_the_list_covers_every_top_category_at_both_levels() -> None:
     assert len(rows) >= 350
     for level in LISTS:
         assert {row.category[:2] for row in rows if row.level == level} == tops
+    assert {(row.level, row.list) for row in rows} == {(level, name) for level in LISTS for name in LISTS[level]}
 
 
 def test_every_row_says_what_is_done_and_on_what_ground() -> None:
@@ -178,3 +179,50 @@ def test_whom_the_catalogue_names_at_the_grassroots_the_list_admits() -> None:
     assert len(named) >= 30
     for leaf, row in named:
         assert allowed(leaf, row.lead_function, row.level), (leaf, row.id)
+
+
+@pytest.mark.parametrize(
+    ("category", "function", "level"),
+    [
+        ("030608", "住建", "镇街"),  # 小区协调
+        ("030701", "城管", "镇街"),  # 占道摊点劝导
+        ("030302", "市政环卫", "镇街"),  # 环境整治牵头
+        ("060103", "农业农村", "镇街"),  # 村务争议
+        ("090108", "民政", "镇街"),  # 民政低保初审
+        ("090302", "住建", "镇街"),  # 业委会换届指导
+        ("090305", "属地政府", "镇街"),  # 邻里与小区公共秩序
+        ("030401", "农业农村", "镇街"),  # 宅基地初审
+        ("090305", "属地政府", "村居"),  # 邻里劝解
+        ("030604", "住建", "村居"),  # 楼道堆物
+        ("070202", "属地政府", "村居"),  # 居住类证明
+        ("090108", "民政", "村居"),  # 入户走访
+        ("090399", "属地政府", "村居"),  # 居务公开
+        ("010302", "文旅体", "村居"),  # 社区活动
+        ("090101", "民政", "村居"),  # 独居老人
+        ("030711", "城管", "村居"),  # 门前卫生
+    ],
+)
+def test_the_shipped_list_lets_the_grassroots_lead_its_own_matters(category: str, function: str, level: str) -> None:
+    assert access_list().decide(category, function, level, (), ORDINARY_DAY).allowed
+
+
+@pytest.mark.parametrize(
+    ("category", "function", "level"),
+    [
+        ("030303", "城管", "镇街"),  # 违建查处
+        ("030705", "城管", "镇街"),  # 露天烧烤
+        ("070402", "应急消防", "镇街"),
+        ("100205", "市场监管", "镇街"),
+        ("110203", "税务", "镇街"),
+        ("051104", "交警", "镇街"),
+        ("030303", "城管", "村居"),
+        ("030701", "城管", "村居"),
+        ("080508", "人社", "村居"),
+    ],
+)
+def test_the_shipped_list_keeps_department_matters_from_the_grassroots(
+    category: str, function: str, level: str
+) -> None:
+    verdict = access_list().decide(category, function, level, (), ORDINARY_DAY)
+    assert not verdict.allowed
+    assert verdict.row is not None

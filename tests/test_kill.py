@@ -9,7 +9,7 @@ from dispatch_model.cases import Case
 from serving.record import Content, Record
 from serving.settings import Settings
 from serving.store import Store
-from tests.conftest import CannedRouter
+from tests.canned import CannedRouter
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from dispatch_model.cases import Case, Disposition, Routing
 from serving.app import create_app
 from serving.settings import Settings
-from tests.conftest import SUGGESTION, CannedRouter
+from tests.canned import SUGGESTION, CannedRouter
 
 CALLER = "13800138001"
 HERE, THERE = {"street": "金贸街道"}, {"street": "海垦街道"}

@@ -156,7 +156,7 @@ PROGRAM = """
 import sys
 from serving import bundle_start, server
 from serving.settings import Settings
-from tests.conftest import CannedRouter
+from tests.canned import CannedRouter
 
 bundle_start.open_router = lambda *_: CannedRouter()
 server.serve(Settings.load())

@@ -18,7 +18,7 @@ from serving.engine import Engine
 from serving.routing import Router
 from serving.shadow import ROWS, Shadow
 from serving.store import Store
-from tests.conftest import CannedRouter
+from tests.canned import CannedRouter
 
 
 class Books:
