@@ -37,7 +37,7 @@ def create(
 
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     key = new_key()
-    with _writer(_settings()) as (writer, database):
+    with writing(_settings()) as (writer, database):
         job = partial(entered, key=key, name=name, scopes=scope, expires_at=expires_at, actor=operator())
         made = writer.submit(job).result()
         until = f"，{made.expires_at:%Y-%m-%d} 到期" if made.expires_at else ""
@@ -54,7 +54,7 @@ def show() -> None:
     from serving.keys import listed
 
     table, now = Table("密钥", "名称", "权限", "创建", "到期", "状态"), datetime.now(UTC)
-    with _writer(_settings()) as (writer, _):
+    with writing(_settings()) as (writer, _):
         for key in writer.submit(listed).result():
             until = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else ""
             scopes = " ".join(sorted(key.scopes))
@@ -69,7 +69,7 @@ def revoke(
     """Revoke one key, or all of a name."""
     from serving.keys import revoke as revoked
 
-    with _writer(_settings()) as (writer, _):
+    with writing(_settings()) as (writer, _):
         gone = writer.submit(partial(revoked, which=key, actor=operator())).result()
     typer.echo(f"已撤销：{'、'.join(f'{one.prefix}…（{one.name}）' for one in gone)}", err=True)
 
@@ -126,7 +126,7 @@ def _settings() -> "Settings":
 
 
 @contextmanager
-def _writer(settings: "Settings") -> "Iterator[tuple[Writer, str]]":
+def writing(settings: "Settings") -> "Iterator[tuple[Writer, str]]":
     """The writer and the name of the database; keys do not need the seal, which may be known to the service alone."""
     from serving.database import open_database
     from serving.migrate import bring_up

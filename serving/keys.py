@@ -23,6 +23,7 @@ BYTES = 32
 PREFIX_CHARS = len(MARK) + 8
 LONGEST_NAME = 64
 LOCAL_NAME = "local"
+CONSOLE = "console:"  # how names of operators begin in the audit log
 
 _ALL = select(api_keys).order_by(api_keys.c.id)
 _REVOKE = (
@@ -136,8 +137,12 @@ def any_usable(keys: Iterable[Key]) -> bool:
 
 
 def _check(name: str, scopes: Collection[Scope], expires_at: datetime | None) -> None:
-    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME or name == LOCAL_NAME:
-        told = f"密钥名称应为 1 至 {LONGEST_NAME} 个可见字符，且不为 {LOCAL_NAME}；请写明给谁用，如 受理系统。"
+    taken = name == LOCAL_NAME or name.startswith(CONSOLE)
+    if taken or not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        told = (
+            f"密钥名称应为 1 至 {LONGEST_NAME} 个可见字符，且不为 {LOCAL_NAME}、不以 {CONSOLE} 开头；"
+            "请写明给谁用，如 受理系统。"
+        )
         raise DispatchError(ErrorKind.INVALID_PARAMETER, told, field="name", value=name)
     if not scopes:
         told = f"没有给出权限；可用：{'、'.join(Scope)}，可给多个。"

@@ -70,7 +70,7 @@ def test_the_audit_log_tells_of_both_and_stays_whole(store: Store) -> None:
     assert key not in str(events)
 
 
-@pytest.mark.parametrize("name", ["", "  ", "local", "x" * 65, "a\nb"])
+@pytest.mark.parametrize("name", ["", "  ", "local", "console:zhang", "x" * 65, "a\nb"])
 def test_a_name_must_tell_something(store: Store, name: str) -> None:
     with pytest.raises(DispatchError, match="密钥名称"):
         make(store, name)
