@@ -21,6 +21,7 @@ class ErrorKind(StrEnum):
     CASE_CONFLICT = "case_conflict"  # the same case_id came before with other content
     INVALID_DECISION = "invalid_decision"  # a decision, return or review that says what cannot be
     CASE_STATE = "case_state"  # a decision, return or review that does not fit where the case stands
+    CASE_TAKEN = "case_taken"  # another operator works on the case just now
     NOT_ADMITTED = "not_admitted"  # the access list forbids the unit to lead
     INVALID_PARAMETER = "invalid_parameter"  # of a query string
     UPLOAD_TOO_LARGE = "upload_too_large"

@@ -1,23 +1,21 @@
-"""A case as the store has it: answer, decisions, returns and reviews, and where it stands by them."""
+"""A case as the store has it: answer, decisions, returns, reviews and steps, and where it stands by them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, select
 
-from dispatch_model.cases import CHINA_TIME, Address, CategoryRef, Disposition, Routing, Timing, UnitRef
+from dispatch_model.cases import CHINA_TIME, Address, Disposition, Routing, Timing
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
 from serving import moments
-from serving.cases_wire import CaseView, DecisionEntry, DispatchEntry, ReturnEntry, ReviewEntry, State, Step
+from serving.cases_wire import CaseView, State, Step
 from serving.connection import Connection
-from serving.events import SERVICE
-from serving.schema import cases, decisions, return_reviews, returns, routings
-
-Row = Mapping[str, Any]
+from serving.entries import Row, decision_entry, dispatch_entry, return_entry, review_entry, step_entry
+from serving.history import in_order
+from serving.schema import cases, decisions, desk_steps, return_reviews, returns, routings
 
 _CASE_ID: BindParameter[str] = bindparam("case_id")
 _CASE = (
@@ -34,6 +32,8 @@ _REVIEWS = (
     .where(returns.c.case_id == _CASE_ID)
     .order_by(return_reviews.c.id)
 )
+_STEPS = select(desk_steps).where(desk_steps.c.case_id == _CASE_ID).order_by(desk_steps.c.id)
+AFTER = {"consult": State.CONSULTING, "ask": State.ASKED, "merge": State.MERGED}
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class CaseFile:
     decisions: Sequence[Row]
     returns: Sequence[Row]
     reviews: Sequence[Row]
+    steps: Sequence[Row] = ()
 
     @classmethod
     def read(cls, connection: Connection, case_id: str) -> "CaseFile":
@@ -60,7 +61,8 @@ class CaseFile:
         if not found:
             told = f"没有工单 {case_id}；请核对工单号，未派过的工单请先 POST /route。"
             raise DispatchError(ErrorKind.NOT_FOUND, told, field="case_id", value=case_id)
-        return cls(case_id, found, *(connection.rows(query, values) for query in (_DECISIONS, _RETURNS, _REVIEWS)))
+        queries = (_DECISIONS, _RETURNS, _REVIEWS, _STEPS)
+        return cls(case_id, found, *(connection.rows(query, values) for query in queries))
 
     @property
     def routing_id(self) -> int:
@@ -97,9 +99,14 @@ class CaseFile:
         return (self.received_at or moments.read(self.routings[0]["came_at"])).astimezone(CHINA_TIME).date()
 
     @property
+    def undone(self) -> frozenset[tuple[str, int]]:
+        """Table and number of what was taken back."""
+        return frozenset((row["undoes_table"], row["undoes_id"]) for row in self.steps if row["action"] == "undo")
+
+    @property
     def decision(self) -> Row | None:
-        """The decision made last; after an upheld return it no longer holds."""
-        return self.decisions[-1] if self.decisions else None
+        """The decision made last and not undone; after an upheld return it no longer holds."""
+        return next(reversed(self._standing), None)
 
     @property
     def open_return(self) -> Row | None:
@@ -113,18 +120,37 @@ class CaseFile:
         last = self.reviews[-1] if self.reviews else None
         if last is None or last["outcome"] != "upheld":
             return None
-        answered = any(row["return_id"] == last["return_id"] for row in self.decisions)
+        answered = any(row["return_id"] == last["return_id"] for row in self._standing)
         return None if answered else next(row for row in self.returns if row["id"] == last["return_id"])
+
+    @property
+    def step(self) -> Row | None:
+        """The last consultation, question or merging that was not undone, while a decision is due."""
+        upheld = self.upheld_return
+        if self.open_return or (self._is_dispatched and not upheld):
+            return None
+        due, undone = upheld["id"] if upheld else None, self.undone
+        for row in reversed(self.steps):
+            if row["action"] in AFTER and row["return_id"] == due and (desk_steps.name, row["id"]) not in undone:
+                return row
+        return None
+
+    @property
+    def merged_into(self) -> str | None:
+        """The case that this one goes on as."""
+        step = self.step
+        return step["merged_into"] if step else None
 
     @property
     def state(self) -> State:
         """Where the case stands."""
         if self.open_return:
             return State.RETURNED
+        if step := self.step:
+            return AFTER[step["action"]]
         if self.upheld_return:
             return State.REDISPATCH
-        auto = self.routings[-1]["disposition"] == Disposition.AUTO
-        return State.DISPATCHED if auto or self.decisions else State.ROUTED
+        return State.DISPATCHED if self._is_dispatched else State.ROUTED
 
     @property
     def unit(self) -> tuple[str, str]:
@@ -146,68 +172,42 @@ class CaseFile:
 
     def view(self, maps: LabelMaps) -> CaseView:
         """The case as it goes on the wire."""
-        holds = self.decision if self.state is not State.REDISPATCH else None
+        holds = None if self.upheld_return else self.decision
         return CaseView(
             case_id=self.case_id,
             state=self.state,
+            merged_into=self.merged_into,
             received_at=self.received_at,
             stored_at=moments.read(self.routings[0]["came_at"]),
             routing=self.routing,
             decision=decision_entry(holds, maps) if holds else None,
-            history=list(self._steps(maps)),
+            history=list(self._history(maps)),
         )
 
-    def _steps(self, maps: LabelMaps) -> Iterator[Step]:
-        """In order, by what refers to what: a clock may have been put back."""
+    @property
+    def _standing(self) -> list[Row]:
+        undone = self.undone
+        return [row for row in self.decisions if (decisions.name, row["id"]) not in undone]
+
+    @property
+    def _is_dispatched(self) -> bool:
+        return self.routings[-1]["disposition"] == Disposition.AUTO or bool(self._standing)
+
+    def find(self, table: str, number: int) -> Row | None:
+        """The row of `decisions` or `desk_steps` with that number."""
+        rows = self.decisions if table == decisions.name else self.steps
+        return next((row for row in rows if row["id"] == number), None)
+
+    def _history(self, maps: LabelMaps) -> Iterator[Step]:
+        undone = self.undone
         for row in self.routings:
-            at = moments.read(row["stored_at"])
-            yield DispatchEntry(id=row["id"], at=at, actor=SERVICE, disposition=row["disposition"])
-        yield from self._returns_of(None)
-        for row in self.decisions:
-            yield decision_entry(row, maps)
-            yield from self._returns_of(row["id"])
-
-    def _returns_of(self, decision_id: int | None) -> Iterator[Step]:
-        reviews = {row["return_id"]: row for row in self.reviews}
-        for row in self.returns:
-            if row["decision_id"] == decision_id:
-                yield return_entry(row)
-                if row["id"] in reviews:
-                    yield review_entry(reviews[row["id"]])
-
-
-def decision_entry(row: Row, maps: LabelMaps, *, replayed: bool = False) -> DecisionEntry:
-    """A row of `decisions` as it goes on the wire."""
-    names = ("function", "level", "region")
-    code = row["category"]
-    return DecisionEntry(
-        event="redispatch" if row["return_id"] else "decision",
-        action=row["action"],
-        rank=row["rank"],
-        unit=UnitRef(code=row["unit"] or "", name=row["unit_name"], **{name: row[name] for name in names}),
-        category=CategoryRef(code=code, path=maps.path(code) if code in maps.categories else ()),
-        reason_code=row["reason"],
-        forced=row["forced"],
-        rule_id=row["access_row"],
-        access_list=row["access_list"],
-        return_id=row["return_id"],
-        replaces=row["replaces"],
-        **_common(row, replayed),
-    )
-
-
-def return_entry(row: Row, *, replayed: bool = False) -> ReturnEntry:
-    """A row of `returns` as it goes on the wire."""
-    names = ("decision_id", "reason", "clause", "unit_name", "proposed_unit_name")
-    units = {name: row[name] or "" for name in ("unit", "proposed_unit")}
-    return ReturnEntry(**{name: row[name] for name in names}, **units, **_common(row, replayed))
-
-
-def review_entry(row: Row, *, replayed: bool = False) -> ReviewEntry:
-    """A row of `return_reviews` as it goes on the wire."""
-    return ReviewEntry(return_id=row["return_id"], verdict=row["outcome"], **_common(row, replayed))
-
-
-def _common(row: Row, replayed: bool) -> dict[str, Any]:
-    names = ("id", "actor", "operator", "note")
-    return {**{name: row[name] for name in names}, "at": moments.read(row["at"]), "replayed": replayed}
+            yield dispatch_entry(row)
+        for table, row in in_order(self.decisions, self.returns, self.reviews, self.steps):
+            gone = (table, row["id"]) in undone
+            if table == decisions.name:
+                yield decision_entry(row, maps, undone=gone)
+            elif table == desk_steps.name:
+                of = self.find(row["undoes_table"], row["undoes_id"]) if row["action"] == "undo" else None
+                yield step_entry(row, of, undone=gone)
+            else:
+                yield return_entry(row) if table == returns.name else review_entry(row)

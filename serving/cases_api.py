@@ -10,7 +10,21 @@ from fastapi.routing import APIRoute
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving import wire
 from serving.case_desk import CaseDesk
-from serving.cases_wire import Accept, CaseView, DecisionEntry, Override, Return, ReturnEntry, Review, ReviewEntry
+from serving.cases_wire import (
+    Accept,
+    Ask,
+    CaseView,
+    Consult,
+    DecisionEntry,
+    Merge,
+    Override,
+    Return,
+    ReturnEntry,
+    Review,
+    ReviewEntry,
+    StepEntry,
+    Undo,
+)
 from serving.guard import Actor, acting
 from serving.masking import quote
 from serving.problems import describe, invalid_body
@@ -36,6 +50,18 @@ _RETURN = {
     "note": "属机动车乱停放，不在本局职责内。",
     "operator": "B203",
 }
+_CONSULT = {
+    "action": "consult",
+    "units": ["海口市公安局交通警察支队"],
+    "supervisor": True,
+    "note": "路口归谁管，请明确。",
+    "operator": "A017",
+}
+_ASK = {"action": "ask", "question": "请来电人说明是哪个路口。", "operator": "A017"}
+_MERGE = {"action": "merge", "into": "HK20250503-000101", "note": "同一件事。", "operator": "A017"}
+_UNDO = {"action": "undo", "event": "consult", "id": 7, "operator": "A017"}
+_STEPS = wire.examples(会商=_CONSULT, 待补充=_ASK, 并案=_MERGE, 撤销=_UNDO)
+_BRANCHES = frozenset({"body", "accept", "override", "consult", "ask", "merge", "undo"})
 _REVIEW = {"verdict": "upheld", "note": "情况属实，改派交警。", "operator": "S001"}
 
 
@@ -72,6 +98,19 @@ def case_routes() -> APIRouter:
         actor: Annotated[Actor, Depends(acting)],
     ) -> DecisionEntry:
         return _desk(request).decide(case_id, decision, actor)
+
+    @router.post(
+        "/step",
+        summary="会商、待补充、并案、撤销",
+        responses=wire.problems(*_WRITE_PROBLEMS, ErrorKind.FORBIDDEN),
+    )
+    def step(
+        request: Request,
+        case_id: str,
+        step: Annotated[Consult | Ask | Merge | Undo, Body(discriminator="action", openapi_examples=_STEPS)],
+        actor: Annotated[Actor, Depends(acting)],
+    ) -> StepEntry:
+        return _desk(request).step(case_id, step, actor)
 
     @router.post("/return", summary="退单：承办单位提出异议", responses=wire.problems(*_WRITE_PROBLEMS))
     def send_back(
@@ -114,7 +153,7 @@ def invalid_decision(items: Sequence[Any]) -> DispatchError:
 
 def _field(item: Any) -> str:
     """The dotted name of a field, without the branch of the union that pydantic names."""
-    parts = [str(part) for part in item["loc"] if part not in ("body", "accept", "override")]
+    parts = [str(part) for part in item["loc"] if part not in _BRANCHES]
     return ".".join(parts) or "请求体"
 
 

@@ -1,4 +1,4 @@
-"""What goes over the wire about a case after it was routed: decision, return, review, and the case with its history."""
+"""What goes over the wire about a case after it was routed: what is decided, asked and taken back, and its history."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,8 +13,10 @@ OTHER = "其他"
 
 OverrideReason = Literal["职能不符", "属地不符", "层级不符", "类别不符", "权属不清", "其他"]
 ReturnReason = Literal["属地不符", "权属不清", "职能不符", "其他"]
-Event = Literal["dispatch", "decision", "redispatch", "return", "review"]
+Event = Literal["dispatch", "decision", "redispatch", "return", "review", "consult", "ask", "merge", "undo"]
 Verdict = Literal["upheld", "rejected"]
+Undoable = Literal["decision", "redispatch", "consult", "ask", "merge"]
+MOST_CONSULTED = 5  # units
 
 
 def _stripped(value: Any) -> Any:
@@ -36,6 +38,9 @@ class State(StrEnum):
     DISPATCHED = "dispatched"
     RETURNED = "returned"  # a return waits for its review
     REDISPATCH = "redispatch"  # the return was upheld: another decision is due
+    CONSULTING = "consulting"  # units or the supervisor were asked for an opinion; a decision is due
+    ASKED = "asked"  # the citizen is to be asked; a decision is due
+    MERGED = "merged"  # closed: it goes on under another number
 
 
 class _Body(BaseModel):
@@ -100,16 +105,66 @@ class Review(_Body):
     operator: Operator = ""
 
 
+class _Step(_Body):
+    note: Note = Field(default="", description="说明，至多 2000 字；脱敏后存储")
+    operator: Operator = ""
+
+
+class Consult(_Step):
+    """会商：请单位或主管提出意见."""
+
+    action: Literal["consult"]
+    units: tuple[Annotated[Name, Field(min_length=1)], ...] = Field(
+        default=(), max_length=MOST_CONSULTED, description="征求哪些单位的意见：代码或名称，至多 5 个"
+    )
+    supervisor: bool = Field(default=False, description="true：请主管提出意见")
+
+    @model_validator(mode="after")
+    def _asks_somebody(self) -> "Consult":
+        if not self.units and not self.supervisor:
+            raise ValueError("应写明 units 或将 supervisor 设为 true")
+        return self
+
+
+class Ask(_Step):
+    """待补充：须向来电人问明."""
+
+    action: Literal["ask"]
+    question: Annotated[Note, Field(min_length=1)] = Field(description="须问明什么，至多 2000 字；脱敏后存储")
+
+
+class Merge(_Step):
+    """并案：并入另一工单，本工单就此办结."""
+
+    action: Literal["merge"]
+    into: Annotated[Name, Field(min_length=1)] = Field(description="并入的工单号")
+
+
+class Undo(_Step):
+    """撤销：10 秒内由同一经办人撤回自己的一步."""
+
+    action: Literal["undo"]
+    event: Undoable = Field(description="所撤销的一步的 event")
+    id: int = Field(ge=1, le=2**63 - 1, description="所撤销的一步的 id")
+
+
+DeskStep = Annotated[Consult | Ask | Merge | Undo, Field(discriminator="action")]
+
+
 class Entry(BaseModel):
     """一件工单所经历的一步."""
 
-    event: Event = Field(description="dispatch 派单建议，decision 决定，redispatch 重派，return 退单，review 审核")
+    event: Event = Field(
+        description="dispatch 派单建议，decision 决定，redispatch 重派，return 退单，review 审核，"
+        "consult 会商，ask 待补充，merge 并案，undo 撤销"
+    )
     id: int = Field(description="该步在其种类中的编号")
     at: datetime = Field(description="何时，北京时间")
     actor: str = Field(default="", description="所用密钥的名称")
     operator: str = Field(default="", description="经办人")
     note: str = Field(default="", description="说明，已脱敏")
     replayed: bool = Field(default=False, description="同一内容重复提交时为 true")
+    undone: bool = Field(default=False, description="其后已撤销为 true")
 
 
 class DispatchEntry(Entry):
@@ -156,14 +211,44 @@ class ReviewEntry(Entry):
     verdict: Verdict
 
 
-Step = Annotated[DispatchEntry | DecisionEntry | ReturnEntry | ReviewEntry, Field(discriminator="event")]
+class Consulted(BaseModel):
+    """征求意见的一个单位."""
+
+    code: str = Field(description="单位代码")
+    name: str = Field(description="单位名称")
+
+
+class Undone(BaseModel):
+    """所撤销的一步."""
+
+    event: Undoable
+    id: int = Field(description="该步在其种类中的编号")
+
+
+class StepEntry(Entry):
+    """会商、待补充、并案或撤销."""
+
+    event: Literal["consult", "ask", "merge", "undo"]
+    return_id: int | None = Field(description="此前最近的退单；没有为 null")
+    units: list[Consulted] = Field(default=[], description="会商：征求哪些单位的意见")
+    supervisor: bool = Field(default=False, description="会商：是否请主管提出意见")
+    question: str = Field(default="", description="待补充：须问明什么，已脱敏")
+    into: str | None = Field(default=None, description="并案：并入的工单号")
+    undoes: Undone | None = Field(default=None, description="撤销：撤销的是哪一步")
+
+
+Step = Annotated[DispatchEntry | DecisionEntry | ReturnEntry | ReviewEntry | StepEntry, Field(discriminator="event")]
 
 
 class CaseView(BaseModel):
     """已存的工单：派单结果、现状与历程."""
 
     case_id: str
-    state: State = Field(description="routed 待决定，dispatched 已派单，returned 退单待审核，redispatch 退单成立待重派")
+    state: State = Field(
+        description="routed 待决定，dispatched 已派单，returned 退单待审核，redispatch 退单成立待重派，"
+        "consulting 会商中，asked 待补充，merged 已并案"
+    )
+    merged_into: str | None = Field(default=None, description="并入的工单号；未并案为 null")
     received_at: datetime | None = Field(description="受理时间；受理时未给为 null")
     stored_at: datetime = Field(description="存入时间")
     routing: Routing

@@ -21,7 +21,17 @@ from pydantic import BaseModel, ValidationError
 
 from dispatch_model.cases import Case, Routing
 from dispatch_model.errors import DispatchError, ErrorKind, shorten
-from serving.cases_wire import CaseView, Decision, DecisionEntry, Return, ReturnEntry, Review, ReviewEntry
+from serving.cases_wire import (
+    CaseView,
+    Decision,
+    DecisionEntry,
+    DeskStep,
+    Return,
+    ReturnEntry,
+    Review,
+    ReviewEntry,
+    StepEntry,
+)
 from serving.problems import STATUS
 
 try:
@@ -125,6 +135,13 @@ class Client:
         :raises DispatchError: CASE_STATE, NOT_ADMITTED, INVALID_DECISION, FORBIDDEN, or as `route`.
         """
         return _read(DecisionEntry, self._ask("POST", _path(case_id, "decision"), _plain(decision)))
+
+    def step(self, case_id: str, step: DeskStep | Mapping[str, Any]) -> StepEntry:
+        """Consult, ask the citizen, merge into another case, or undo; the same once more is `replayed`.
+
+        :raises DispatchError: CASE_STATE, INVALID_DECISION, FORBIDDEN, or as `route`.
+        """
+        return _read(StepEntry, self._ask("POST", _path(case_id, "step"), _plain(step)))
 
     def return_(self, case_id: str, objection: Return | Mapping[str, Any]) -> ReturnEntry:
         """Send a case back for the unit that has it.

@@ -6,14 +6,16 @@ writer that looks at the case once more: of two that race, the second is refused
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from dispatch_model.access_list import Verdict
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import events, moments
-from serving.casefile import CaseFile, Row
+from serving import events, moments, outbox
+from serving.casefile import CaseFile
 from serving.cases_wire import Accept, Override, State
 from serving.connection import Connection
+from serving.entries import Row
 from serving.guard import Actor, Scope
 from serving.masking import mask
 from serving.overrides import Target, check, invalid, target_of
@@ -35,7 +37,7 @@ class Written:
 def repetition(case: CaseFile, wish: Accept | Override, actor: Actor) -> Written | None:
     """The decision in force when this is asked for a second time, as who got no answer does; else None."""
     last = case.decision
-    if last is None or case.state is State.REDISPATCH or last["request"] != _request(wish, actor):
+    if last is None or case.upheld_return or last["request"] != _request(wish, actor):
         return None
     return Written(last, repeated=True)
 
@@ -69,11 +71,20 @@ def prepare(router: Router, case: CaseFile, wish: Accept | Override, actor: Acto
     }
 
 
-def write(connection: Connection, wish: Accept | Override, values: Mapping[str, Any], actor: Actor) -> Written:
+def write(
+    connection: Connection,
+    wish: Accept | Override,
+    values: Mapping[str, Any],
+    actor: Actor,
+    *,
+    hold: timedelta = timedelta(0),
+) -> Written:
     """A job of the writer: the decision as stored, with its event.
 
     :param values: as `prepare` returned them.
-    :raises DispatchError: CASE_STATE when a return waits for review, or another decision is in force.
+    :param hold: how long subscribers are not told yet, as it may be undone.
+    :raises DispatchError: CASE_STATE when a return waits for review, another decision is in force, or the case was
+        merged into another.
     """
     events.take_turns(connection)
     case = CaseFile.read(connection, values["case_id"])
@@ -85,6 +96,7 @@ def write(connection: Connection, wish: Accept | Override, values: Mapping[str, 
     row["id"] = connection.add(decisions, row)
     kind: Literal["decision", "redispatch"] = "redispatch" if answered else "decision"
     events.record(connection, kind, case.case_id, _told(row), actor=actor.name)
+    outbox.hold(connection, outbox.Of(case.case_id, kind, row["id"]), hold)
     return Written(row)
 
 
@@ -126,6 +138,8 @@ def _check_state(case: CaseFile, replaces: int | None) -> None:
     if state is State.RETURNED:
         told = "退单正待审核；请先 POST /cases/{工单号}/return/review，再作决定"
         raise case.conflict(told)
+    if state is State.MERGED:
+        raise case.conflict(f"已并入工单 {case.merged_into}；请在该工单上决定")
     expected = last["id"] if last and state is State.DISPATCHED else None
     if replaces == expected:
         return

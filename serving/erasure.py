@@ -15,7 +15,7 @@ from sqlalchemy import BindParameter, Update, bindparam, null, select, update
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving import events, moments
 from serving.connection import Connection
-from serving.schema import cases, decisions, return_reviews, returns, routings
+from serving.schema import cases, decisions, desk_steps, return_reviews, returns, routings
 
 BLANK = json.dumps("")  # a transcript is JSON in the store
 BLANK_CASE = {"transcript": BLANK, "address": None, "digests": None, "caller": None}
@@ -35,6 +35,7 @@ _ANSWER = update(routings).where(routings.c.id == bindparam("its_id")).values(an
 _RETURNS = select(returns.c.id).where(returns.c.case_id == _CASE_ID)
 _NOTES: tuple[Update, ...] = (
     update(decisions).where(decisions.c.case_id == _CASE_ID).values(note=""),
+    update(desk_steps).where(desk_steps.c.case_id == _CASE_ID).values(note="", question=""),
     update(returns).where(returns.c.case_id == _CASE_ID).values(note="", clause=""),
     update(return_reviews).where(return_reviews.c.return_id.in_(_RETURNS)).values(note=""),
 )
@@ -102,7 +103,7 @@ def blanked(answer: str) -> str:
 
 
 def is_blank(column: str, content: Any) -> bool:
-    """Whether an erasable column of routings, decisions, returns or reviews holds what erasure leaves there."""
+    """Whether an erasable column of routings, decisions, steps, returns or reviews holds what erasure leaves there."""
     if column != "answer":
         return bool(content == "")
     try:

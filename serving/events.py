@@ -16,7 +16,24 @@ from serving import moments
 from serving.connection import Connection, Values
 from serving.schema import APPEND_ONLY, audit_events, facts, outbox, routings
 
-Kind = Literal["dispatch", "decision", "redispatch", "return", "review", "rules", "bundle", "erase", "key", "hook"]
+Kind = Literal[
+    "dispatch",
+    "decision",
+    "redispatch",
+    "return",
+    "review",
+    "consult",
+    "ask",
+    "merge",
+    "undo",
+    "takeover",
+    "rules",
+    "bundle",
+    "erase",
+    "key",
+    "hook",
+    "operator",
+]
 SERVICE = "service"  # who acts when nobody asked: a case was routed
 ROOT = "0" * 64  # what the first event follows
 HOOKS = "hooks"  # the fact that lists the subscribers, as a JSON object by name, see `serving.hooks`; without it: none
@@ -24,7 +41,8 @@ STAMP = "stamp"
 _TURN = "audit"
 CASE_FIXED = ("case_id", "city", "received_at", "stored_at", "digest")
 CASE_TEXTS = ("transcript", "address", "digests", "caller")
-_OF_CASES = frozenset({"dispatch", "decision", "redispatch", "return", "review"})
+# Not of undoing, which is told to whoever was told of what is undone, see `serving.steps`.
+_OF_CASES = frozenset({"dispatch", "decision", "redispatch", "return", "review", "consult", "ask", "merge"})
 _COLUMNS = ("id", "at", "actor", "action", "subject", "details")  # that the hash is over
 
 _last = select(audit_events.c.id, audit_events.c.hash).order_by(audit_events.c.id.desc()).limit(1).subquery()

@@ -21,7 +21,8 @@ from serving.outbox import cancel
 from serving.outward import Network, check_url
 from serving.schema import facts
 
-EVENTS: tuple[str, ...] = get_args(Event)
+# That something was undone is told to whoever was told of it, and to nobody else.
+EVENTS: tuple[str, ...] = tuple(event for event in get_args(Event) if event != "undo")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 _READ = select(facts.c.value).where(facts.c.name == HOOKS)

@@ -87,6 +87,7 @@ class Metrics:
     def _count_people(self) -> None:
         registry = self._registry
         self.decisions = Counter("dispatch_decisions", "坐席的决定数", ["function", "action"], registry=registry)
+        self.steps = Counter("dispatch_steps", "会商、待补充、并案与撤销数", ["function", "action"], registry=registry)
         self.returns = Counter("dispatch_returns", "退单数", ["function", "reason"], registry=registry)
 
     def _watch_load(self) -> None:
@@ -130,6 +131,14 @@ class Metrics:
     def returned(self, function: str, reason: str) -> None:
         """A unit of `function` sent a case back."""
         self.returns.labels(function, reason).inc()
+
+    def stepped(self, function: str, action: str) -> None:
+        """An operator did something short of a decision, or took something back.
+
+        :param function: of the unit that was suggested first.
+        :param action: `consult`, `ask`, `merge`, or `undo_` with one of these, `accept` or `override`.
+        """
+        self.steps.labels(function, action).inc()
 
     def shadowed(self, outcome: str, cases: int = 1) -> None:
         """A second bundle dealt with that many cases: `stored`, `dropped` or `failed`."""

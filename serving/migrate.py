@@ -18,7 +18,7 @@ from dispatch_model.errors import DispatchError, ErrorKind
 from serving.connection import Driver
 from serving.database import Database
 
-HEAD = "0003"
+HEAD = "0006"
 FOLDER = Path(__file__).parent / "migrations"
 When = Literal["embedded", "always", "never"]
 

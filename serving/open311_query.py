@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
-from sqlalchemy import ColumnElement, DateTime, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, DateTime, ScalarSelect, Select, Table, and_, func, literal, or_, select
 
 from dispatch_model.cases import CHINA_TIME, YEARS, Disposition
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving import moments
+from serving.casefile import AFTER
 from serving.cases_wire import State
 from serving.open311_view import Dossier
-from serving.schema import cases, decisions, return_reviews, returns, routings
+from serving.schema import cases, decisions, desk_steps, return_reviews, returns, routings
+from serving.undone import is_merged, stands
 
 SPAN = timedelta(days=90)
 PAGE_SIZE = 1000
@@ -92,9 +94,12 @@ def find(connection: Reading, query: RequestQuery, now: datetime | None = None) 
 
     :param now: the end of the span when the query has none.
     """
-    if query.status and "open" not in query.status:
+    wanted = {"open", "closed"}.intersection(query.status) if query.status else {"open", "closed"}
+    if not wanted:
         return []
     where = _named(query.service_request_id) if query.service_request_id else _within(query, now or datetime.now(UTC))
+    if len(wanted) == 1:
+        where.append(_CLOSED if "closed" in wanted else ~_CLOSED)
     statement = _DOSSIERS.where(*where).limit(query.page_size).offset((query.page - 1) * query.page_size)
     return [_dossier(row) for row in connection.rows(statement)]
 
@@ -117,11 +122,15 @@ def _within(query: RequestQuery, now: datetime) -> list[ColumnElement[bool]]:
 
 _routing, _decision, _return = routings.alias("routing"), decisions.alias("decision"), returns.alias("returned")
 _CATEGORY = func.coalesce(_decision.c.category, _routing.c.category)
+_step = desk_steps.alias("step")
+_CLOSED = is_merged(cases)
 
 
-def _latest(table: Any) -> Any:
-    return select(func.max(table.c.id)).where(table.c.case_id == cases.c.case_id).scalar_subquery()
+def _latest(table: Table, *which: ColumnElement[bool]) -> ScalarSelect[Any]:
+    return select(func.max(table.c.id)).where(table.c.case_id == cases.c.case_id, *which).scalar_subquery()
 
+
+_STEPPED_AT = select(func.max(desk_steps.c.at)).where(desk_steps.c.case_id == cases.c.case_id).scalar_subquery()
 
 _DOSSIERS = (
     select(
@@ -141,18 +150,23 @@ _DOSSIERS = (
         _return.c.at.label("returned_at"),
         return_reviews.c.outcome,
         return_reviews.c.at.label("reviewed_at"),
+        _step.c.action.label("step"),
+        _step.c.return_id.label("stepped_after"),
+        _step.c.merged_into,
+        _STEPPED_AT.label("stepped_at"),
     )
     .select_from(cases)
     .join(_routing, _routing.c.id == _latest(routings))
-    .outerjoin(_decision, _decision.c.id == _latest(decisions))
+    .outerjoin(_decision, _decision.c.id == _latest(decisions, stands(decisions)))
     .outerjoin(_return, _return.c.id == _latest(returns))
     .outerjoin(return_reviews, return_reviews.c.return_id == _return.c.id)
+    .outerjoin(_step, _step.c.id == _latest(desk_steps, desk_steps.c.action != "undo", stands(desk_steps)))
     .order_by(cases.c.stored_at.desc(), cases.c.case_id)
 )
 
 
 def _dossier(row: dict[str, Any]) -> Dossier:
-    steps = (row["routed_at"], row["decided_at"], row["returned_at"], row["reviewed_at"])
+    steps = (row["routed_at"], row["decided_at"], row["returned_at"], row["reviewed_at"], row["stepped_at"])
     return Dossier(
         case_id=row["case_id"],
         city=row["city"],
@@ -164,14 +178,18 @@ def _dossier(row: dict[str, Any]) -> Dossier:
         state=_state(row),
         unit=row["unit_name"],
         category=row["category"],
+        merged_into=row["merged_into"],
     )
 
 
 def _state(row: dict[str, Any]) -> State:
     """As `serving.casefile` has it; a case has one open return at most, its last."""
-    if row["return_id"] and row["answers"] != row["return_id"]:
-        if row["outcome"] is None:
-            return State.RETURNED
-        if row["outcome"] == "upheld":
-            return State.REDISPATCH
-    return State.DISPATCHED if row["unit_name"] or row["disposition"] == Disposition.AUTO else State.ROUTED
+    objected = row["return_id"] is not None and row["answers"] != row["return_id"]
+    if objected and row["outcome"] is None:
+        return State.RETURNED
+    upheld = objected and row["outcome"] == "upheld"
+    if not upheld and (row["unit_name"] or row["disposition"] == Disposition.AUTO):
+        return State.DISPATCHED
+    if row["step"] and row["stepped_after"] == (row["return_id"] if upheld else None):
+        return AFTER[row["step"]]
+    return State.REDISPATCH if upheld else State.ROUTED

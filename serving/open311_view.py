@@ -22,8 +22,10 @@ _SINCE_DECISION = {
     State.DISPATCHED: "已派单",
     State.RETURNED: "单位退单，待审核",
     State.REDISPATCH: "退单成立，待重派",
+    State.CONSULTING: "会商中",
+    State.ASKED: "待补充信息",
 }
-_NOBODYS = frozenset({State.ROUTED, State.REDISPATCH})
+_WITH_A_UNIT = frozenset({State.DISPATCHED, State.RETURNED})
 _BEFORE_DECISION = {
     Disposition.AUTO: "已派单",
     Disposition.SUGGEST: "待派单",
@@ -51,7 +53,7 @@ class ServiceRequest(BaseModel):
     """一件工单."""
 
     service_request_id: str = Field(description="工单号")
-    status: Status = Field(description="恒为 open：单位何时办结，本服务不知")
+    status: Status = Field(description="已并案为 closed，其余恒为 open：单位何时办结，本服务不知")
     status_notes: str = Field(description="进展", examples=["待派单", "已派单"])
     service_name: str | None = Field(description="类别名称")
     service_code: str | None = Field(description="类别代码")
@@ -75,6 +77,7 @@ class Dossier:
 
     :param unit: name of the unit the decision in force names; None before the first.
     :param category: code of the category decided; None before.
+    :param merged_into: the case it goes on as.
     """
 
     case_id: str
@@ -87,6 +90,7 @@ class Dossier:
     state: State = State.ROUTED
     unit: str | None = None
     category: str | None = None
+    merged_into: str | None = None
 
 
 def services(maps: LabelMaps) -> list[Service]:
@@ -107,8 +111,8 @@ def service_request(dossier: Dossier, maps: LabelMaps, *, texts: bool) -> Servic
     requested = datetime.fromisoformat(dossier.received_at) if dossier.received_at else dossier.stored_at
     return ServiceRequest(
         service_request_id=dossier.case_id,
-        status="open",
-        status_notes=_SINCE_DECISION.get(dossier.state) or _BEFORE_DECISION[disposition],
+        status="closed" if dossier.state is State.MERGED else "open",
+        status_notes=_notes(dossier, disposition),
         service_name=path[-1] if path else None,
         service_code=code,
         description=_description(answer, path, texts=texts),
@@ -138,9 +142,15 @@ def _description(answer: Mapping[str, Any], path: tuple[str, ...], *, texts: boo
     return said[:LONGEST_DESCRIPTION] or f"{answer['kind']}：{' › '.join(path)}"
 
 
+def _notes(dossier: Dossier, disposition: Disposition) -> str:
+    if dossier.state is State.MERGED:
+        return f"已并入工单 {dossier.merged_into}"
+    return _SINCE_DECISION.get(dossier.state) or _BEFORE_DECISION[disposition]
+
+
 def _agency(dossier: Dossier, answer: Mapping[str, Any]) -> str | None:
     """Who has the case: a mere suggestion makes nobody responsible, nor does a decision that was taken back."""
-    if dossier.state in _NOBODYS:
+    if dossier.state not in _WITH_A_UNIT:
         return None
     return dossier.unit or (answer["suggestions"][0]["unit"]["name"] if answer["suggestions"] else None)
 

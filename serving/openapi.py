@@ -73,11 +73,19 @@ PROBLEM: dict[str, Any] = {
     "value": "昨天",
     "details": [],
 }
-_STEP = {"at": "2025-05-03T23:11:20+08:00", "actor": "受理系统", "operator": "A017", "note": "", "replayed": False}
+_STEP = {
+    **{"at": "2025-05-03T23:11:20+08:00", "actor": "受理系统", "operator": "A017", "note": ""},
+    **{"replayed": False, "undone": False},
+}
 DECISION: dict[str, Any] = {
     **{"event": "decision", "id": 7, **_STEP, "action": "accept", "rank": 1, "unit": _UNIT, "category": _CATEGORY},
     **{"reason_code": "", "forced": False, "rule_id": None, "access_list": _VERSIONS["access_list"]},
     **{"return_id": None, "replaces": None},
+}
+STEP: dict[str, Any] = {
+    **{"event": "consult", "id": 3, **_STEP, "note": "路口归谁管，请明确。", "return_id": None},
+    **{"units": [{"code": "460100-交警", "name": "海口市公安局交通警察支队"}], "supervisor": True},
+    **{"question": "", "into": None, "undoes": None},
 }
 RETURN: dict[str, Any] = {
     **{
@@ -93,7 +101,12 @@ RETURN: dict[str, Any] = {
 }
 REVIEW: dict[str, Any] = {"event": "review", "id": 2, **_STEP, "operator": "S001", "return_id": 2, "verdict": "upheld"}
 CASE: dict[str, Any] = {
-    **{"case_id": ROUTING["case_id"], "state": "dispatched", "received_at": EXAMPLE["received_at"]},
+    **{
+        "case_id": ROUTING["case_id"],
+        "state": "dispatched",
+        "merged_into": None,
+        "received_at": EXAMPLE["received_at"],
+    },
     **{"stored_at": "2025-05-03T23:10:02+08:00", "routing": ROUTING, "decision": DECISION},
     "history": [
         {"event": "dispatch", "id": 31, **_STEP, "actor": "service", "operator": "", "disposition": "suggest"},
@@ -105,6 +118,7 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("post", "/route/batch"): {"routings": [ROUTING]},
     ("get", "/cases/{case_id}"): CASE,
     ("post", "/cases/{case_id}/decision"): DECISION,
+    ("post", "/cases/{case_id}/step"): STEP,
     ("post", "/cases/{case_id}/return"): RETURN,
     ("post", "/cases/{case_id}/return/review"): REVIEW,
 }
@@ -119,10 +133,14 @@ _EVENTS = {
     "redispatch": "退单成立后已重派",
     "return": "承办单位退单",
     "review": "退单已审核",
+    "consult": "经办人请单位或主管会商",
+    "ask": "须向来电人补充询问",
+    "merge": "工单已并入另一工单",
+    "undo": "经办人撤销了已告知的一步",
 }
 _GROUPS = {
     "派单": "一件或一批工单的派单建议",
-    "工单": "已存的工单：决定、退单与审核",
+    "工单": "已存的工单：决定、会商、并案、退单与审核",
     "规则表": "准入清单、派单目录、触发词",
     "规则表管理": "上传、退回与历次生效",
     "Open311": "供市政工具只读查询工单（GeoReport v2）",

@@ -3,9 +3,10 @@
 All functions run inside a transaction of the store's writer, but for those that only read.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import DateTime, bindparam, delete, func, literal, null, select, update
@@ -14,7 +15,7 @@ from serving import moments
 from serving.connection import Connection
 from serving.schema import outbox
 
-PENDING, DELIVERED, DEAD = "pending", "delivered", "dead"
+PENDING, DELIVERED, DEAD, UNDONE = "pending", "delivered", "dead", "undone"
 LEASE = timedelta(seconds=60)
 KEEP = timedelta(days=30)  # what was delivered or given up is forgotten after this long
 _TAKEN = 50  # messages in one look
@@ -39,6 +40,17 @@ _END = (
     update(outbox)
     .where(outbox.c.id == bindparam("its_id"))
     .values(state=bindparam("its_state"), next_at=bindparam("at"), ended_at=bindparam("ended"), error=bindparam("why"))
+)
+_OF = select(outbox.c.id, outbox.c.hook, outbox.c.payload).where(
+    outbox.c.case_id == bindparam("its_case"), outbox.c.event == bindparam("its_event")
+)
+_HOLD = update(outbox).where(outbox.c.id == bindparam("its_id")).values(next_at=bindparam("until"))
+# One that was taken may have arrived, whatever became of it.
+_TAKE_BACK = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("its_id"), outbox.c.state == PENDING, outbox.c.attempts == 0)
+    .values(state=UNDONE, ended_at=bindparam("at"))
+    .returning(outbox.c.id)
 )
 _FORGET = delete(outbox).where(
     outbox.c.id.in_(
@@ -80,6 +92,17 @@ class Outcome(NamedTuple):
     error: str = ""
 
 
+class Of(NamedTuple):
+    """What messages tell of.
+
+    :param id: of the row that was written, which their payload names.
+    """
+
+    case_id: str
+    event: str
+    id: int
+
+
 def counts(connection: Connection) -> dict[str, dict[str, int]]:
     """Messages by subscriber and state."""
     found: dict[str, dict[str, int]] = {}
@@ -106,6 +129,34 @@ def messages(rows: Iterable[Mapping[str, Any]]) -> list[Message]:
 def cancel(connection: Connection, name: str) -> int:
     """Delete what still waits for one subscriber; returns how many messages that were."""
     return connection.execute(_CANCEL, {"its_hook": name}).rowcount
+
+
+def hold(connection: Connection, told: Of, time: timedelta) -> None:
+    """Send nothing yet of what has just been recorded."""
+    if time <= timedelta(0):
+        return
+    until = moments.stored(datetime.now(UTC) + time)
+    for number, _ in _messages_of(connection, told):
+        connection.execute(_HOLD, {"its_id": number, "until": until})
+
+
+def take_back(connection: Connection, told: Of) -> list[str]:
+    """Send nothing more of what was undone; returns the subscribers that may know of it already."""
+    at = moments.now()
+    known = [
+        hook
+        for number, hook in _messages_of(connection, told)
+        if connection.execute(_TAKE_BACK, {"its_id": number, "at": at}).fetchone() is None
+    ]
+    return list(dict.fromkeys(known))
+
+
+def add(connection: Connection, hook: str, told: Of, payload: Mapping[str, Any]) -> None:
+    """A message to one subscriber, due now."""
+    at = moments.now()
+    text = json.dumps(payload, ensure_ascii=False)
+    message = {"hook": hook, "event": told.event, "case_id": told.case_id, "payload": text}
+    connection.add(outbox, {**message, "created_at": at, "next_at": at})
 
 
 def any_due(connection: Connection, now: datetime) -> bool:
@@ -142,3 +193,9 @@ def end(connection: Connection, outcomes: Iterable[Outcome]) -> None:
 def forget(connection: Connection, now: datetime) -> int:
     """Delete what ended long ago, a thousand at most; returns how many that were."""
     return connection.execute(_FORGET, {"before": moments.stored(now - KEEP)}).rowcount
+
+
+def _messages_of(connection: Connection, told: Of) -> list[tuple[int, str]]:
+    """Number and subscriber."""
+    rows = connection.rows(_OF, {"its_case": told.case_id, "its_event": told.event})
+    return [(row["id"], row["hook"]) for row in rows if json.loads(row["payload"])["id"] == told.id]

@@ -1,6 +1,6 @@
 """Whether a caller has called about this before: cases of one pseudonym, thirty days, the same four digits of category.
 
-An earlier case counts as open until its deadline: when one is closed the service is not told.
+An earlier case counts as open until its deadline, unless it was merged: when one is settled the service is not told.
 """
 
 import json
@@ -19,6 +19,7 @@ from serving.record import Content
 from serving.routing import Router
 from serving.schema import cases, routings
 from serving.store import Store
+from serving.undone import is_merged
 
 WINDOW = timedelta(days=30)
 MOST = 10  # earlier cases an answer names
@@ -36,6 +37,7 @@ _FIND = (
         cases.c.stored_at,
         routings.c.category,
         routings.c.answer,
+        is_merged(cases).label("merged"),
     )
     .join_from(cases, routings)
     .where(
@@ -54,6 +56,7 @@ class Earlier:
 
     :param transcript: masked and normalised, as answered.
     :param due_at: deadline of the first suggestion.
+    :param merged: it goes on under another number.
     """
 
     case_id: str
@@ -63,10 +66,11 @@ class Earlier:
     category: str
     at: datetime
     due_at: datetime | None
+    merged: bool = False
 
     def open(self, now: datetime) -> bool:
-        """Whether it may still be in hand: no deadline, or one that has not passed."""
-        return self.due_at is None or self.due_at >= now
+        """Whether it may still be in hand: not merged into another, and no deadline, or one that has not passed."""
+        return not self.merged and (self.due_at is None or self.due_at >= now)
 
 
 def with_repeats(store: Store, router: Router, content: Content, routing: Routing) -> Routing:
@@ -125,6 +129,7 @@ def _earlier(row: Mapping[str, Any]) -> Earlier:
         category=row["category"],
         at=datetime.fromisoformat(received_at) if received_at else moments.read(row["stored_at"]),
         due_at=datetime.fromisoformat(due_at) if due_at else None,
+        merged=bool(row["merged"]),
     )
 
 

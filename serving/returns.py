@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from serving import events, moments
-from serving.casefile import CaseFile, Row
+from serving.casefile import CaseFile
 from serving.cases_wire import Return, Review, State
 from serving.connection import Connection
 from serving.decisions import Written
+from serving.entries import Row
 from serving.guard import Actor
 from serving.masking import mask
 from serving.overrides import find_unit, is_own
@@ -42,8 +43,9 @@ def write(connection: Connection, values: Mapping[str, Any]) -> Written:
     """
     events.take_turns(connection)
     case = CaseFile.read(connection, values["case_id"])
-    if case.state in (State.RETURNED, State.REDISPATCH) and case.returns[-1]["request"] == values["request"]:
-        return Written(case.returns[-1], repeated=True)
+    waits = case.open_return or case.upheld_return
+    if waits and waits["request"] == values["request"]:
+        return Written(waits, repeated=True)
     _check_with_unit(case)
     code, name = case.unit
     decision = case.decision["id"] if case.decision else None
@@ -92,9 +94,11 @@ def _common(wish: Return | Review, actor: Actor) -> dict[str, Any]:
 
 
 def _check_with_unit(case: CaseFile) -> None:
-    if case.state is State.ROUTED:
-        raise case.conflict("尚未派单，无单可退；请先 POST /cases/{工单号}/decision")
-    if case.state is State.RETURNED:
+    if case.state is State.MERGED:
+        raise case.conflict(f"已并入工单 {case.merged_into}，不能再退")
+    if case.open_return:
         raise case.conflict("已有退单待审核，不能再退")
-    if case.state is State.REDISPATCH:
+    if case.upheld_return:
         raise case.conflict("退单已成立，正待重派，不能再退")
+    if case.state is not State.DISPATCHED:
+        raise case.conflict("尚未派单，无单可退；请先 POST /cases/{工单号}/decision")

@@ -106,6 +106,8 @@ decisions = Table(
     Column("replaces", Number, comment="the decision that this one corrects"),
     *_asked(),
     Column("at", DateTime, nullable=False),
+    # Those of one matter, newest first, for `serving.console.similar`.
+    Index("ix_decisions_matter", text("substr(category, 1, 4)"), "id"),
     comment="What operators decided; the highest id of a case is the one in force. Rows are only ever added.",
 )
 
@@ -137,6 +139,36 @@ return_reviews = Table(
     *_asked(),
     Column("at", DateTime, nullable=False),
     comment="What became of each return. Rows are only ever added.",
+)
+
+desk_steps = Table(
+    "desk_steps",
+    metadata,
+    _id(),
+    _case(),
+    Column("return_id", Number, comment="the last return before it; null: none yet"),
+    Column("decision_id", Number, comment="the last decision before it, undone or not; null: none yet"),
+    Column("action", String(16), nullable=False, comment="consult, ask, merge or undo"),
+    Column("units", Text, nullable=False, server_default="[]", comment="who is consulted: codes and names, as JSON"),
+    Column("supervisor", Boolean, nullable=False, comment="whether the supervisor is consulted"),
+    Column("question", Text, nullable=False, server_default="", comment="what to ask; personal data masked"),
+    Column("merged_into", ForeignKey("cases.case_id"), comment="the case that this one is merged into"),
+    Column("undoes_table", String(16), comment="decisions or desk_steps"),
+    Column("undoes_id", Number),
+    Column("note", Text, nullable=False, server_default="", comment="personal data masked"),
+    *_asked(),
+    Column("at", DateTime, nullable=False),
+    comment="What operators did short of a decision, and what they took back. Rows are only ever added.",
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("case_id", String(128), primary_key=True),
+    Column("operator", String(128), nullable=False, comment="login"),
+    Column("since", DateTime, nullable=False),
+    Column("until", DateTime, nullable=False, index=True),
+    comment="Who works on which case just now: a lease that ends by itself.",
 )
 
 rule_versions = Table(
@@ -210,13 +242,14 @@ outbox = Table(
     Column("event", String(32), nullable=False),
     Column("case_id", String(128), nullable=False),
     Column("payload", Text, nullable=False),
-    Column("state", String(16), nullable=False, server_default="pending", comment="pending, delivered or dead"),
+    Column("state", String(16), nullable=False, server_default="pending", comment="pending, delivered, dead or undone"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("created_at", DateTime, nullable=False),
     Column("next_at", DateTime, nullable=False),
     Column("ended_at", DateTime),
     Column("error", Text, nullable=False, server_default=""),
     Index("ix_outbox_due", "state", "next_at"),
+    Index("ix_outbox_case_id", "case_id"),
     comment="Messages to subscribers, written with the event they tell of and sent afterwards.",
 )
 
@@ -232,6 +265,29 @@ api_keys = Table(
     Column("expires_at", DateTime),
     Column("revoked_at", DateTime),
     comment="Who may call; the keys themselves are nowhere.",
+)
+
+operators = Table(
+    "operators",
+    metadata,
+    Column("login", String(32), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("role", String(16), nullable=False, comment="operator, supervisor or admin"),
+    Column("password", Text, nullable=False, comment="argon2 hash with its parameters"),
+    Column("created_at", DateTime, nullable=False),
+    Column("disabled_at", DateTime),
+    comment="Who may sign in at the console.",
+)
+
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True, comment="SHA-256 of the token"),
+    Column("login", ForeignKey("operators.login"), nullable=False, index=True),
+    Column("address", String(64), nullable=False, comment="where the operator signed in from"),
+    Column("opened_at", DateTime, nullable=False),
+    Column("seen_at", DateTime, nullable=False, comment="to the minute"),
+    comment="Who is signed in; the tokens themselves are nowhere. Rows go when a session ends.",
 )
 
 facts = Table(
@@ -250,4 +306,5 @@ APPEND_ONLY: dict[Table, frozenset[str]] = {
     decisions: frozenset({"note"}),
     returns: frozenset({"note", "clause"}),
     return_reviews: frozenset({"note"}),
+    desk_steps: frozenset({"note", "question"}),
 }

@@ -15,6 +15,7 @@ from serving import events, moments
 from serving.connection import Connection, Values
 from serving.schema import decisions, facts, routings, shadow_routings
 from serving.store import Store
+from serving.undone import stands
 
 FACT = "shadow"
 PARTS = ("function", "level", "unit", "category", "disposition")
@@ -35,7 +36,11 @@ _asked = (
 )
 _earlier, _later = routings.alias(), decisions.alias()
 _answered = select(func.max(_earlier.c.id)).where(_earlier.c.case_id == shadow_routings.c.case_id).scalar_subquery()
-_decided = select(func.max(_later.c.id)).where(_later.c.case_id == shadow_routings.c.case_id).scalar_subquery()
+_decided = (
+    select(func.max(_later.c.id))
+    .where(_later.c.case_id == shadow_routings.c.case_id, stands(decisions, _later))
+    .scalar_subquery()
+)
 _BOTH = shadow_routings.join(_asked, _asked.c.id == shadow_routings.c.id).join(
     routings, and_(routings.c.id == _answered, routings.c.bundle != bindparam("bundle"))
 )

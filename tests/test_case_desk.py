@@ -5,7 +5,7 @@ import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving.case_desk import CaseDesk
-from serving.cases_wire import Accept, Override, Return, Review, State
+from serving.cases_wire import Accept, Ask, Consult, Merge, Override, Return, Review, State, Undo
 from serving.engine import Engine
 from serving.guard import LOCAL
 from serving.masking import mask
@@ -24,6 +24,9 @@ class Counted:
 
     def returned(self, function: str, reason: str) -> None:
         self.seen.append((function, reason))
+
+    def stepped(self, function: str, action: str) -> None:
+        self.seen.append((function, action))
 
 
 @pytest.fixture
@@ -89,3 +92,48 @@ def test_a_case_that_is_not_there_is_not_found(desk: CaseDesk) -> None:
         with pytest.raises(DispatchError, match="没有工单 2") as caught:
             call()
         assert caught.value.kind is ErrorKind.NOT_FOUND
+
+
+def test_what_was_done_and_undone_is_shown_in_order(
+    desk: CaseDesk, tally: Counted, routed: Callable[..., None]
+) -> None:
+    routed("1")
+    routed("2")
+    asked = desk.consult("1", Consult(action="consult", units=("460100-交警",)), LOCAL)
+    question = desk.ask("1", Ask(action="ask", question="哪个路口？"), LOCAL)
+    decided = desk.decide("1", OVERRIDE, LOCAL)
+    undone = desk.undo("1", Undo(action="undo", event="decision", id=decided.id), LOCAL)
+    desk.undo("1", Undo(action="undo", event="ask", id=question.id), LOCAL)
+    desk.merge("1", Merge(action="merge", into="2"), LOCAL)
+    view = desk.view("1")
+    assert (view.state, view.merged_into, view.decision) == (State.MERGED, "2", None)
+    steps = [(step.event, step.undone) for step in view.history]
+    assert steps == [
+        ("dispatch", False),
+        ("consult", False),
+        ("ask", True),
+        ("decision", True),
+        ("undo", False),
+        ("undo", False),
+        ("merge", False),
+    ]
+    assert view.history[1] == asked
+    assert view.history[4] == undone
+    assert (asked.units[0].name, question.question) == ("海口市公安局交通警察支队", "哪个路口？")
+    assert undone.undoes is not None
+    assert (undone.undoes.event, undone.undoes.id) == ("decision", decided.id)
+    actions = ["consult", "ask", "override", "undo_override", "undo_ask", "merge"]
+    assert tally.seen == [("城管", action) for action in actions]
+
+
+def test_a_step_repeated_is_told_and_not_counted(desk: CaseDesk, tally: Counted, routed: Callable[..., None]) -> None:
+    routed("1")
+    calls: list[Callable[[], Any]] = [
+        lambda: desk.step("1", Ask(action="ask", question="哪个路口？"), LOCAL),
+        lambda: desk.step("1", Undo(action="undo", event="ask", id=1), LOCAL),
+    ]
+    for call in calls:
+        first, again = call(), call()
+        assert (first.replayed, again.replayed) == (False, True)
+        assert again.model_copy(update={"replayed": False}) == first
+    assert tally.seen == [("城管", "ask"), ("城管", "undo_ask")]

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from serving.app import create_app
 from serving.case_desk import CaseDesk
 from serving.cases_api import case_routes
-from serving.cases_wire import CaseView, DecisionEntry, ReturnEntry, ReviewEntry
+from serving.cases_wire import CaseView, DecisionEntry, ReturnEntry, ReviewEntry, StepEntry
 from serving.engine import Engine
 from serving.guard import Actor, Scope, acting
 from serving.handlers import add_handlers
@@ -29,6 +29,9 @@ class Uncounted:
         pass
 
     def returned(self, function: str, reason: str) -> None:
+        pass
+
+    def stepped(self, function: str, action: str) -> None:
         pass
 
 
@@ -65,7 +68,39 @@ def test_decision_return_review_and_the_case_itself(client: TestClient, routed: 
     assert (view.state, view.decision) == ("redispatch", None)
 
 
-@pytest.mark.parametrize("case_id", ["HK/2026/1", "工单 1", "a?b#c", "1/decision"])
+def test_consult_ask_merge_and_undo(app: FastAPI, client: TestClient, routed: Callable[..., None]) -> None:
+    routed("1")
+    routed("2")
+
+    def step(**body: Any) -> StepEntry:
+        return StepEntry.model_validate(client.post("/cases/1/step", json=body).json())
+
+    consulted = step(action="consult", units=["市交警支队"], supervisor=True, operator="A017")
+    assert (consulted.event, consulted.operator, consulted.supervisor) == ("consult", "A017", True)
+    step(action="ask", question="哪个路口？")
+    merged = step(action="merge", into="2")
+    view = CaseView.model_validate(client.get("/cases/1").json())
+    assert (view.state, view.merged_into) == ("merged", "2")
+    problem = refused(client, "/cases/1/decision", ACCEPT)
+    assert (problem["status"], problem["value"], "已并入工单 2" in problem["message"]) == (409, "merged", True)
+    undo = {"action": "undo", "event": "merge", "id": merged.id}
+    app.dependency_overrides[acting] = lambda: Actor("another", frozenset({Scope.OPERATOR}))
+    assert refused(client, "/cases/1/step", undo)["status"] == 403
+    app.dependency_overrides.clear()
+    undone = step(**undo)
+    assert undone.undoes is not None
+    assert (undone.undoes.event, undone.undoes.id) == ("merge", merged.id)
+    view = CaseView.model_validate(client.get("/cases/1").json())
+    assert view.state == "asked"
+    assert [(one.event, one.undone) for one in view.history[1:]] == [
+        ("consult", False),
+        ("ask", False),
+        ("merge", True),
+        ("undo", False),
+    ]
+
+
+@pytest.mark.parametrize("case_id", ["HK/2026/1", "工单 1", "a?b#c", "1/decision", "1/step"])
 def test_any_case_id_fits_in_the_path(client: TestClient, routed: Callable[..., None], case_id: str) -> None:
     routed(case_id)
     path = f"/cases/{quote(case_id, safe='')}"
@@ -88,6 +123,16 @@ def test_a_case_that_is_not_there_is_404(client: TestClient) -> None:
         ("decision", {**STREET, "reason_code": "不想办"}, "reason_code", "应为"),
         ("decision", {**STREET, "reason_code": "其他"}, "请求体", "必须写 note"),
         ("decision", {**STREET, "unit": "李蕉13812345678"}, "unit", "不在海口市单位目录中"),
+        ("step", {}, "请求体", "缺少 'action'"),
+        ("step", {"action": "accept"}, "请求体", "'consult', 'ask', 'merge', 'undo'"),
+        ("step", {"action": "consult"}, "请求体", "units"),
+        ("step", {"action": "consult", "units": ["某局"] * 6}, "units", "5"),
+        ("step", {"action": "consult", "units": ["某局"]}, "units.0", "不在海口市单位目录中"),
+        ("step", {"action": "ask", "question": " "}, "question", "不能短于 1"),
+        ("step", {"action": "merge", "into": "1"}, "into", "不能并入自身"),
+        ("step", {"action": "undo", "event": "return", "id": 1}, "event", "应为"),
+        ("step", {"action": "undo", "event": "ask", "id": 2**63}, "id", "不能大于"),
+        ("step", {"action": "undo", "event": "ask", "id": 1}, "id", "没有第 1 号待补充"),
         ("return", {"reason": "不想办"}, "reason", "应为"),
         ("return", {}, "reason", "必填"),
         ("return/review", {"verdict": "也许"}, "verdict", "应为"),
@@ -144,4 +189,8 @@ def test_the_service_has_these_endpoints(tmp_path: Path, ruled: Router) -> None:
         entry = client.post("/cases/1/decision", json=ACCEPT).json()
         view = client.get("/cases/1").json()
         assert (entry["actor"], view["decision"]["id"], view["state"]) == ("local", entry["id"], "dispatched")
+        undo = {"action": "undo", "event": "decision", "id": entry["id"]}
+        assert client.post("/cases/1/step", json=undo).json()["undoes"] == {"event": "decision", "id": entry["id"]}
+        assert client.get("/cases/1").json()["state"] == "routed"
+        assert 'dispatch_steps_total{action="undo_accept",function="城管"} 1.0' in client.get("/metrics").text
         assert 'dispatch_decisions_total{action="accept",function="城管"} 1.0' in client.get("/metrics").text

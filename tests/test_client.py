@@ -15,7 +15,7 @@ import uvicorn
 from dispatch_model.cases import Case, Routing
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving.app import create_app
-from serving.cases_wire import Accept, Return, Review, State
+from serving.cases_wire import Accept, Consult, Return, Review, State
 from serving.client import LONGEST_WAIT, Client
 from serving.keys import create, new_key
 from serving.routing import Router
@@ -138,6 +138,17 @@ def test_a_case_is_decided_returned_and_sent_anew_on_a_live_service(live: str) -
     assert (back.reason, review.verdict, sent.event) == ("职能不符", "upheld", "redispatch")
     assert (view.case_id, view.state, view.decision) == (number, State.DISPATCHED, sent)
     assert [entry.event for entry in view.history] == ["dispatch", "decision", "return", "review", "redispatch"]
+
+
+def test_a_case_is_consulted_on_and_that_is_undone_on_a_live_service(live: str) -> None:
+    with Client(live) as client:
+        client.route(CASE)
+        consulted = client.step("1", Consult(action="consult", units=("市交警支队",)))
+        assert client.case("1").state is State.CONSULTING
+        undone = client.step("1", {"action": "undo", "event": "consult", "id": consulted.id})
+        assert client.case("1").state is State.ROUTED
+    assert consulted.units[0].code == "460100-交警"
+    assert (undone.event, undone.undoes and undone.undoes.id) == ("undo", consulted.id)
 
 
 def test_a_live_service_says_why_a_decision_is_refused(live: str) -> None:

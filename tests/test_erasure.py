@@ -15,12 +15,12 @@ from serving.erasure import blanked, cases_of, erase, scrub
 from serving.masking import mask
 from serving.record import Content, Record
 from serving.routing import Router
-from serving.schema import cases, decisions, return_reviews, returns, routings
+from serving.schema import cases, decisions, desk_steps, return_reviews, returns, routings
 from serving.store import Store
 
 CALLER = "13800138001"
 SECRET = "榕树巷深处的蓝色铁门"
-TABLES = (cases, routings, decisions, returns, return_reviews)
+TABLES = (cases, routings, decisions, desk_steps, returns, return_reviews)
 
 
 def keep(store: Store, router: Router, case_id: str, caller: str | None = CALLER) -> None:
@@ -47,6 +47,8 @@ def _note(connection: Any, case_id: str) -> None:
     decided = connection.add(
         decisions, _filled(decisions, {**common, **unit, "routing_id": number, "action": "accept"})
     )
+    asked = {**common, "action": "ask", "question": SECRET}
+    connection.add(desk_steps, _filled(desk_steps, asked))
     sent_back = {**common, "decision_id": decided, "reason": "其他", "clause": SECRET}
     returned = connection.add(returns, _filled(returns, sent_back))
     review = {

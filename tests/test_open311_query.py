@@ -14,7 +14,7 @@ from serving.open311_query import SPAN, RequestQuery, find
 from serving.open311_view import Dossier
 from serving.record import Content, Record
 from serving.routing import Router
-from serving.schema import cases, decisions, return_reviews, returns, routings
+from serving.schema import cases, decisions, desk_steps, return_reviews, returns, routings
 from serving.store import Store
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -105,7 +105,7 @@ def test_a_class_is_asked_for_by_code_or_its_beginning(store: Store, router: Rou
     assert asked(store, service_code="%") == []
 
 
-def test_nothing_is_ever_closed(store: Store, router: Router) -> None:
+def test_what_is_with_a_unit_is_never_closed(store: Store, router: Router) -> None:
     put(store, router, a="2026-05-31")
     assert asked(store, status="closed") == []
     assert ids(asked(store, status="closed,open")) == ids(asked(store, status="open")) == ["a"]
@@ -148,6 +148,50 @@ def test_a_case_dispatched_automatically_is_dispatched(store: Store, router: Rou
     store.write(lambda connection: connection.execute(routings.update().values(disposition="auto")).rowcount)
     assert asked(store)[0].state is State.DISPATCHED
     assert store.write(lambda connection: connection.execute(cases.select()).fetchall())
+
+
+STEP = {"supervisor": False, "operator": "A017", "actor": "desk", "request": "r", "at": moments.stored(NOW)}
+
+
+def test_what_was_undone_does_not_count(store: Store, router: Router) -> None:
+    put(store, router, a="2026-05-31")
+    one = step(store, decisions, case_id="a", at=moments.stored(NOW), **DECISION)
+    undo = {"action": "undo", "undoes_table": "decisions", "undoes_id": one, "decision_id": one}
+    later = moments.stored(datetime.now(UTC) + timedelta(hours=1))
+    step(store, desk_steps, case_id="a", **{**STEP, **undo, "at": later})
+    (dossier,) = asked(store)
+    assert (dossier.state, dossier.unit, dossier.category) == (State.ROUTED, None, None)
+    assert dossier.updated_at == moments.read(later)
+    assert asked(store, service_code="030501") == []
+
+
+def test_steps_are_told(store: Store, router: Router) -> None:
+    put(store, router, a="2026-05-31")
+    step(store, desk_steps, case_id="a", action="consult", **STEP)
+    assert asked(store)[0].state is State.CONSULTING
+    number = step(store, desk_steps, case_id="a", action="ask", **STEP)
+    assert asked(store)[0].state is State.ASKED
+    step(store, desk_steps, case_id="a", action="undo", undoes_table="desk_steps", undoes_id=number, **STEP)
+    assert asked(store)[0].state is State.CONSULTING
+    one = step(store, decisions, case_id="a", at=moments.stored(NOW), **DECISION)
+    assert asked(store)[0].state is State.DISPATCHED
+    back = step(store, returns, case_id="a", decision_id=one, at=moments.stored(NOW), **RETURN)
+    review = {"outcome": "upheld", "operator": "S", "actor": "s", "request": "r", "at": moments.stored(NOW)}
+    step(store, return_reviews, return_id=back, **review)
+    assert asked(store)[0].state is State.REDISPATCH
+    step(store, desk_steps, case_id="a", action="ask", return_id=back, decision_id=one, **STEP)
+    assert asked(store)[0].state is State.ASKED
+
+
+def test_what_was_merged_is_closed(store: Store, router: Router) -> None:
+    put(store, router, a="2026-05-31", b="2026-05-31")
+    number = step(store, desk_steps, case_id="a", action="merge", merged_into="b", **STEP)
+    (dossier,) = asked(store, status="closed")
+    assert (dossier.case_id, dossier.state, dossier.merged_into) == ("a", State.MERGED, "b")
+    assert ids(asked(store, status="open")) == ["b"]
+    assert ids(asked(store)) == ["a", "b"]
+    step(store, desk_steps, case_id="a", action="undo", undoes_table="desk_steps", undoes_id=number, **STEP)
+    assert asked(store, status="closed") == []
 
 
 @pytest.mark.parametrize(

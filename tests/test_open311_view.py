@@ -70,6 +70,8 @@ def test_without_a_time_of_its_own_it_came_when_it_was_stored(answer: dict[str, 
         (State.DISPATCHED, "已派单", "示例局"),
         (State.RETURNED, "单位退单，待审核", "示例局"),
         (State.REDISPATCH, "退单成立，待重派", None),
+        (State.CONSULTING, "会商中", None),
+        (State.ASKED, "待补充信息", None),
     ],
 )
 def test_what_was_decided_goes_first(
@@ -82,6 +84,11 @@ def test_what_was_decided_goes_first(
 def test_a_case_dispatched_automatically_is_with_the_first_suggestion(answer: dict[str, Any], maps: LabelMaps) -> None:
     found = shown({**answer, "disposition": Disposition.AUTO}, maps, state=State.DISPATCHED)
     assert found.agency_responsible == "龙华区城市管理局"
+
+
+def test_a_merged_case_is_closed_and_names_where_it_goes_on(answer: dict[str, Any], maps: LabelMaps) -> None:
+    found = shown(answer, maps, state=State.MERGED, merged_into="工单-2")
+    assert (found.status, found.status_notes, found.agency_responsible) == ("closed", "已并入工单 工单-2", None)
 
 
 @pytest.mark.parametrize("disposition", Disposition)

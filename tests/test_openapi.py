@@ -12,7 +12,7 @@ from dispatch_model.cases import Routing
 from dispatch_model.labels import LabelMaps
 from serving import hooks
 from serving.app import create_app
-from serving.cases_wire import CaseView, DecisionEntry, Event, ReturnEntry, ReviewEntry
+from serving.cases_wire import CaseView, DecisionEntry, Event, ReturnEntry, ReviewEntry, StepEntry
 from serving.openapi import ANSWERS, PROBLEM, ROUTING, WEBHOOK
 from serving.problems import Problem
 from serving.routing import Router
@@ -26,6 +26,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "/route/batch": BatchReply,
     "/cases/{case_id}": CaseView,
     "/cases/{case_id}/decision": DecisionEntry,
+    "/cases/{case_id}/step": StepEntry,
     "/cases/{case_id}/return": ReturnEntry,
     "/cases/{case_id}/return/review": ReviewEntry,
 }

@@ -61,6 +61,15 @@ def test_the_same_matter_at_the_same_place_is_merged(client: TestClient) -> None
     assert "与工单 1 为同一来电人" in third["disposition_reason"]
 
 
+def test_what_was_merged_is_nothing_to_merge_into(client: TestClient) -> None:
+    ask(client, "1")
+    ask(client, "2", received_at="2026-05-03")
+    assert client.post("/cases/1/step", json={"action": "merge", "into": "2"}).status_code == 200
+    third = ask(client, "3", received_at="2026-05-04")
+    assert third["repeat_of"] == ["2", "1"]
+    assert "与工单 2 为同一来电人" in third["disposition_reason"]
+
+
 def test_the_answer_of_then_is_replayed(client: TestClient) -> None:
     ask(client, "1")
     again = ask(client, "2")

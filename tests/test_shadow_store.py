@@ -5,10 +5,10 @@ from typing import Any
 
 from dispatch_model.bundle import BundleRef
 from dispatch_model.cases import CHINA_TIME
-from serving import decisions, moments
+from serving import decisions, moments, steps
 from serving.audit import verify
 from serving.casefile import CaseFile
-from serving.cases_wire import Override
+from serving.cases_wire import Override, Undo
 from serving.guard import LOCAL
 from serving.routing import Router
 from serving.shadow_store import Order, ShadowStore
@@ -94,3 +94,7 @@ def test_what_operators_decided_tells_who_was_right(store: Store, ruled: Router,
     shadows.save([row("0", function="公安"), row("1")])
     (found,) = shadows.tally("two+0", LONG_AGO)
     assert (found["decided"], found["right"], found["shadow_right"]) == (1, 0, 1)
+    undo = Undo(action="undo", event="decision", id=1)
+    store.write(lambda connection: steps.undo(connection, "0", undo, LOCAL))
+    (found,) = shadows.tally("two+0", LONG_AGO)
+    assert (found["decided"], found["right"], found["shadow_right"]) == (0, 0, 0)
