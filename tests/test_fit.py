@@ -213,6 +213,18 @@ def test_a_run_starts_from_given_weights_on_its_device(
     assert all(torch.equal(value.cpu(), weights(tiny_run)[name]) for name, value in network.state_dict().items())
 
 
+def test_a_smaller_network_starts_from_the_lower_layers(
+    tmp_path: Path, tiny_run: Path, tiny_config: TrainingConfig, maps: LabelMaps, tiny_parts: dict[str, Part]
+) -> None:
+    layers = tiny_config.encoder.layers
+    smaller = tiny_config.encoder.model_copy(update={"layers": layers - 1})
+    started = changed(tiny_config, start=str(tiny_run / "network.safetensors"))
+    network = Fit(started.model_copy(update={"encoder": smaller}), maps, tmp_path, tiny_parts).network
+    kept = network.state_dict()
+    assert not any(f"encoder.layer.{layers - 1}." in name for name in kept)
+    assert all(torch.equal(value.cpu(), weights(tiny_run)[name]) for name, value in kept.items())
+
+
 def test_a_broken_off_save_leaves_the_old_checkpoint(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

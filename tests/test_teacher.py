@@ -64,3 +64,11 @@ def test_a_teacher_that_does_not_load_is_named(tmp_path: Path, tiny_parts: dict[
     with pytest.raises(DispatchError, match=r"bundle\.json") as caught:
         soft_targets(tmp_path, tiny_parts["test"])
     assert caught.value.kind is ErrorKind.INVALID_BUNDLE
+
+
+def test_a_student_learns_from_its_teacher_on_rows_that_were_read_too() -> None:
+    logits, taught = answers(1), soft(2)
+    read = {head: torch.tensor([0, 1]) for head in TAUGHT}
+    assert teacher_loss(logits, taught, read, only("kind", 1.0)) == 0
+    entropy = -(taught["kind"] * torch.log_softmax(logits["kind"], 1)).sum(1).mean()
+    torch.testing.assert_close(teacher_loss(logits, taught, read, only("kind", 1.0), "all"), entropy)

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dispatch_model.errors import DispatchError, ErrorKind, near
 
+TaughtRows = Literal["unread", "all"]
+
 
 class Section(BaseModel):
     """Base of all sections: immutable; unknown keys are errors."""
@@ -62,6 +64,7 @@ class FitSection(Section):
     start: str
     teacher: str
     teacher_weight: float = Field(ge=0)
+    teacher_rows: TaughtRows
     title_drop: float = Field(ge=0, le=1)
     average_decay: float = Field(ge=0, lt=1)
     threads: int = Field(ge=0)

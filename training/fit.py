@@ -11,6 +11,7 @@ and one that began with other settings or data is refused.
 import json
 import logging
 import math
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,8 @@ from training.predict import accuracies, device, predict
 from training.prepare import Part, load_parts
 from training.teacher import soft_targets, teacher_loss
 
+_LAYER = re.compile(r"encoder\.layer\.\d+\.")
+
 logger = logging.getLogger(__name__)
 
 
@@ -55,10 +58,12 @@ def load_tokenizer(base: str) -> Tokenizer:
 
 
 def load_start(network: DispatchNetwork, path: Path) -> None:
-    """Put the weights of a finished run, or of the encoder alone, into `network`."""
+    """Put the weights of a finished run, or of the encoder alone, into `network`, but for upper layers it lacks."""
     state = load_file(path, device=str(device()))
     whole = any(name.startswith("encoder.encoder.") for name in state)
-    (network if whole else network.encoder).load_state_dict(state)
+    module = network if whole else network.encoder
+    known = module.state_dict()
+    module.load_state_dict({name: value for name, value in state.items() if name in known or not _LAYER.search(name)})
 
 
 def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
@@ -166,8 +171,9 @@ class Fit:
         logits = [{head: values.float() for head, values in answer.items()} for answer in passes]
         loss = torch.stack([self.loss(answer, targets) for answer in logits]).mean()
         if soft:
-            weight = self.config.fit.teacher_weight
-            loss = loss + weight * teacher_loss(logits[0], soft, targets, self.config.loss)
+            fit = self.config.fit
+            taught = teacher_loss(logits[0], soft, targets, self.config.loss, fit.teacher_rows)
+            loss = loss + fit.teacher_weight * taught
         if len(logits) == 2:
             loss = loss + self.config.fit.rdrop * divergence(*logits)
         return loss

@@ -2,7 +2,8 @@
 
 The teacher is encoder and wide branch together and better than either; on rows nobody read for
 category, function, level and kind the student learns the teacher's probabilities. Rows with a label
-keep the label: there the teacher has seen the answer.
+keep the label: there the teacher has seen the answer. A smaller network learns from it on all rows (Hinton et al.
+2015), beside the labels.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dispatch_model.encoder import Encoder
-from training.config import LossSection
+from training.config import LossSection, TaughtRows
 from training.predict import predict_texts
 from training.prepare import Part
 from training.targets import MISSING
@@ -32,12 +33,19 @@ def soft_targets(bundle: Path, part: Part) -> dict[str, NDArray[np.float16]]:
 
 
 def teacher_loss(
-    logits: Mapping[str, Tensor], soft: Mapping[str, Tensor], targets: Mapping[str, Tensor], weights: LossSection
+    logits: Mapping[str, Tensor],
+    soft: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
+    weights: LossSection,
+    rows: TaughtRows = "unread",
 ) -> Tensor:
-    """Cross-entropy against the teacher on rows without a label, each head by its weight and their share."""
+    """Cross-entropy against the teacher, each head by its weight and the share of its rows.
+
+    :param rows: those without a label for the head, or all.
+    """
     parts = []
     for head in TAUGHT:
-        untold = (targets[head] == MISSING).float()
+        untold = ((targets[head] == MISSING) | (rows == "all")).float()
         entropy = -(soft[head].float() * torch.log_softmax(logits[head], dim=1)).sum(1)
         parts.append(getattr(weights, head) * (entropy * untold).mean())
     return torch.stack(parts).sum()
