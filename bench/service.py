@@ -61,11 +61,14 @@ class Service:
 
     :param settings: as `serving.settings.Settings` has them; port and secret key are chosen.
     :param program: what is run before it serves.
+    :param port: None: any that is free.
     :param disk: bytes of a file system of its own at `data_dir`; None: none. It is gone when the process is.
     """
 
-    def __init__(self, settings: Mapping[str, object], *, program: str = CANNED, disk: int | None = None) -> None:
-        self.port = free_port()
+    def __init__(
+        self, settings: Mapping[str, object], *, program: str = CANNED, disk: int | None = None, port: int | None = None
+    ) -> None:
+        self.port = port or free_port()
         self._told = {"log_level": "error", "secret_key": "0" * 64, "drain_delay": 0, **settings, "port": self.port}
         self.settings = Settings.model_validate(self._told)
         self._command = [sys.executable, "-c", program + SERVE]

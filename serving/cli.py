@@ -21,6 +21,7 @@ from dispatch_model.errors import DispatchError, ErrorKind
 from serving.audit_cli import audit
 from serving.guard_cli import erase, keys
 from serving.hooks_cli import hooks
+from serving.operators_cli import operators
 from serving.rules_cli_cases import rules
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ labels = typer.Typer(help="标签表与规则表。", no_args_is_help=True)
 app.add_typer(labels, name="labels")
 app.add_typer(rules, name="rules")
 app.add_typer(keys, name="keys")
+app.add_typer(operators, name="operators")
 app.add_typer(hooks, name="hooks")
 app.command(help="抹除：清空一位来电人或若干工单的转写、地址、答复文字和备注，编号与标签保留，审计可查。")(erase)
 app.add_typer(audit, name="audit")
@@ -122,11 +124,21 @@ def serve(
 ) -> None:
     """Serve with the settings, the options of this command first."""
     from serving import server
-    from serving.settings import Settings, variable
+    from serving.settings import Settings
 
-    options = {"host": host, "port": port, "workers": workers}
-    given = {variable(key): str(value) for key, value in options.items() if value is not None}
-    server.serve(Settings.load(environment=os.environ | given))
+    server.serve(Settings.load(options={"host": host, "port": port, "workers": workers}))
+
+
+@app.command(help="派单员工作台单独成一个进程：serve 有多个进程时用；只有一个进程时工作台已在其 /console。")
+def console(
+    host: Annotated[str | None, typer.Option(help="监听地址，缺省 127.0.0.1。")] = None,
+    port: Annotated[int | None, typer.Option(help="端口，缺省 8001。")] = None,
+) -> None:
+    """Serve the console from a process of its own."""
+    from serving import server
+    from serving.settings import Settings
+
+    server.serve_console(Settings.load(options={"host": host, "console_port": port}))
 
 
 @app.command(help="数据库：把数据表升级到本程序的版本；SQLite 在启动时自动升级，PostgreSQL 须先运行此命令。")

@@ -9,27 +9,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
-from dispatch_model.cases import Disposition, Reason, Routing, Suggestion
+from dispatch_model.cases import Reason, Routing, Suggestion
 from serving.batch import Tally
 from serving.sizing import Size
-
-DISPOSITIONS = {
-    Disposition.AUTO: "自动派发",
-    Disposition.SUGGEST: "建议",
-    Disposition.CONSULT: "会商",
-    Disposition.ASK: "补充信息",
-    Disposition.DECLINE: "不予受理",
-    Disposition.EMERGENCY: "紧急转办",
-    Disposition.MERGE: "并单",
-}
-_SOURCES = {
-    "model": "模型",
-    "access_list": "准入清单",
-    "catalogue": "派单目录",
-    "place": "地点",
-    "trigger": "触发词",
-    "repeat": "重复来电",
-}
+from serving.words import DISPOSITIONS, SOURCES
 
 
 @contextmanager
@@ -98,6 +81,6 @@ def _table(suggestions: Iterable[Suggestion]) -> Table:
 
 
 def _reason(reason: Reason) -> Text:
-    source = _SOURCES[reason.source]
+    source = SOURCES[reason.source]
     told = reason.text if reason.text.startswith(source) else f"{source}：{reason.text}"
     return Text(f"· {told}", style="dim")

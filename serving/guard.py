@@ -23,6 +23,7 @@ __all__ = ["LOCAL", "OPEN_PATHS", "RULES", "STATUSES", "Actor", "Guard", "Rule",
 STATUSES = frozenset({401, 403, 413, 414, 429, 431})  # what any path that asks for a key may answer
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
 METRICS = "/metrics"
+CONSOLE = "/console"  # asks for an operator's login instead of a key, see `serving.console`
 _SCHEME = b"bearer"
 _READING = frozenset({"GET", "HEAD"})
 _ANY = frozenset(Scope)
@@ -130,7 +131,7 @@ class Guard:
         """
         check_head(scope)
         path = scope["path"]
-        if path not in self._open:
+        if path not in self._open and not path.startswith(f"{CONSOLE}/") and path != CONSOLE:
             scope["actor"] = self._actor(scope, path)
         length = declared_length(scope["headers"])
         if length is not None and length > self._body_limit and path not in _UPLOADS:

@@ -6,8 +6,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from serving.display import DISPOSITIONS
 from serving.rules_explanation import Explanation, RowView, Standing
+from serving.words import DISPOSITIONS
 
 _TRANSCRIPT = 120
 

@@ -59,6 +59,14 @@ def serve(settings: Settings) -> None:
     _serve_together(settings, router)
 
 
+def serve_console(settings: Settings) -> None:
+    """Serve the console from a process of its own, beside workers that have none.
+
+    :raises DispatchError: as `serve`.
+    """
+    serve(settings.model_copy(update={"console": True, "workers": 1, "port": settings.console_port}))
+
+
 def _serve_together(settings: Settings, router: Router) -> None:
     # This socket listens to nobody: it keeps the port ours while workers come and go.
     with bound(settings.host, settings.port, shared=True), tempfile.TemporaryDirectory(prefix="dispatch-") as folder:
@@ -103,7 +111,12 @@ def _work(settings: Settings, router: Router, parent: int) -> None:
 def _app(settings: Settings, router: Router) -> "FastAPI":
     from serving.app import create_app
 
-    return create_app(settings, router)
+    app = create_app(settings, router)
+    if settings.console and settings.workers == 1:
+        from serving.console.mount import mount
+
+        mount(app, settings)
+    return app
 
 
 def _check_platform(settings: Settings) -> None:

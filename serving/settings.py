@@ -1,4 +1,4 @@
-"""Settings of the service: environment variable → file → default, checked before anything starts."""
+"""Settings of the service: option → environment variable → file → default, checked before anything starts."""
 
 import logging
 import os
@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -74,6 +75,8 @@ class Settings(BaseModel):
     log_format: Literal["json", "text"] = "json"
     request_log: bool = True
     drift_window: int = Field(default=1000, ge=100, le=100_000)
+    console: bool = True
+    console_port: int = Field(default=8001, ge=1, le=65535)
     otlp_endpoint: str = Field(default="", pattern=r"^(https?://.+)?$")
 
     @property
@@ -82,10 +85,16 @@ class Settings(BaseModel):
         return self.database_url.get_secret_value() if self.database_url else self.data_dir / "dispatch.db"
 
     @classmethod
-    def load(cls, file: Path | None = None, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Merge the three sources and check the result.
+    def load(
+        cls,
+        file: Path | None = None,
+        environment: Mapping[str, str] = os.environ,
+        options: Mapping[str, object | None] = MappingProxyType({}),
+    ) -> "Settings":
+        """Merge the sources and check the result.
 
         :param file: a settings file; else the one named by DISPATCH_CONFIG; else the shipped one.
+        :param options: of the command line, before all others; None was not given.
         :raises DispatchError: INVALID_CONFIG, naming file or variable, key, value and what was allowed.
         """
         named = environment.get(FILE_VARIABLE)
@@ -97,6 +106,9 @@ class Settings(BaseModel):
         for key in cls.model_fields:
             if (text := environment.get(variable(key))) is not None:
                 values[key], origins[key] = text, f"环境变量 {variable(key)}"
+        for key, value in options.items():
+            if value is not None:
+                values[key], origins[key] = value, f"选项 --{key.replace('_', '-')}"
         try:
             return cls.model_validate(values)
         except ValidationError as error:

@@ -38,14 +38,21 @@ from serving.bundle_wire import (
 )
 from serving.cases_wire import (
     Accept,
+    Ask,
     CaseView,
+    Consult,
+    Consulted,
     DecisionEntry,
     DispatchEntry,
+    Merge,
     Override,
     Return,
     ReturnEntry,
     Review,
     ReviewEntry,
+    StepEntry,
+    Undo,
+    Undone,
 )
 from serving.guard import OPEN_PATHS, STATUSES
 from serving.open311 import Open311Error
@@ -75,7 +82,10 @@ API = (DOCS / "api.md").read_text(encoding="utf-8")
 COMMANDS = (DOCS / "cli.md").read_text(encoding="utf-8")
 CONTRACT = (Address, Case, CategoryRef, ModelView, Reason, Routing, Span, Suggestion, Timing, Turn, UnitRef, Versions)
 BODIES = (Batch, BatchReply, Failed, Failure, Problem, Version)
-CASES = (Accept, CaseView, DecisionEntry, DispatchEntry, Override, Return, ReturnEntry, Review, ReviewEntry)
+CASES = (
+    *(Accept, CaseView, DecisionEntry, DispatchEntry, Override, Return, ReturnEntry, Review, ReviewEntry),
+    *(Ask, Consult, Consulted, Merge, StepEntry, Undo, Undone),
+)
 RULES = (
     *(RuleSets, RuleSetView, RevisionView, RulePage, Rule, RuleCard, RuleRevision),
     *(ChangeReply, FindingView, History, Filter, Download, Upload, Rollback, OfKind),

@@ -38,6 +38,7 @@ def known(router: Router) -> dict[str, set[str]]:
     one.stages, one.answers = {"infer": 8.0}, [Answer(router, case, router.route([case])[0])]
     metrics(one)
     metrics.decided("城管", "override")
+    metrics.stepped("城管", "undo_override")
     metrics.returned("城管", "职能不符")
     metrics.tell_versions(Versions(bundle="1", access_list="1", catalogue="1", label_maps="1"))
     text = metrics.render(Reference(labels={}, scores=[0.1] * 10)).decode()
@@ -93,7 +94,8 @@ def test_the_words_of_labels_exist() -> None:
     kinds = {kind for values in told for kind in values.split("|")}
     assert kinds == {ErrorKind.STORE_UNAVAILABLE, ErrorKind.OVERLOADED, ErrorKind.DEADLINE_EXCEEDED}
     actions = {value for one in TARGETS for value in re.findall(r'action="(\w+)"', one)}
-    assert actions == {"override"} == set(get_args(Override.model_fields["action"].annotation))
+    (override,) = get_args(Override.model_fields["action"].annotation)
+    assert actions == {override, f"undo_{override}"}
 
 
 def test_a_breach_of_the_access_list_is_alarmed_at_the_first_one() -> None:

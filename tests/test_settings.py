@@ -87,3 +87,11 @@ def test_an_unknown_variable_is_logged_with_near_names(caplog: pytest.LogCapture
         warn_unknown_variables({"DISPATCH_PROT": "1", "DISPATCH_PORT": "1", "HOME": "/"})
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith(f"忽略未知环境变量 DISPATCH_PROT。是否想写：{variable('port')}")
+
+
+def test_an_option_goes_first_and_is_named_when_it_is_wrong() -> None:
+    given = {"port": 9003, "host": None, "console_port": 0}
+    with pytest.raises(DispatchError) as caught:
+        Settings.load(environment={"DISPATCH_PORT": "9002"}, options=given)
+    assert "选项 --console-port" in caught.value.message
+    assert Settings.load(environment={"DISPATCH_PORT": "9002"}, options={**given, "console_port": None}).port == 9003

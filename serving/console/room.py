@@ -1,0 +1,135 @@
+"""What the console's pages work with: the running service behind it, and who sits before it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ParamSpec, TypeVar
+
+from fastapi import FastAPI
+from nicegui import ui
+
+from dispatch_model.errors import DispatchError, ErrorKind
+from serving.bundle_desk import BundleDesk
+from serving.case_desk import CaseDesk
+from serving.claims import Claims
+from serving.console.board import Board
+from serving.engine import Engine
+from serving.guard import Actor
+from serving.operators import Operator
+from serving.rules_desk import RuleDesk
+from serving.sessions import Sessions
+from serving.settings import Settings
+from serving.shadow_desk import ShadowDesk
+from serving.store import Store
+
+UNDO = timedelta(seconds=10)  # how long a step can be taken back; subscribers hear of it afterwards
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Room:
+    """The service as the pages see it. Members are those of `app.state`, which live as long as the application runs.
+
+    :param app: a started application.
+    """
+
+    app: FastAPI
+    settings: Settings
+    sessions: Sessions
+    claims: Claims
+    board: Board
+
+    @classmethod
+    def of(cls, app: FastAPI, settings: Settings) -> "Room":
+        """The room of a started application."""
+        store: Store = app.state.store
+        claims = Claims(store)
+        return cls(app, settings, Sessions(store), claims, Board(store, claims, app.state.engine.router.maps))
+
+    @property
+    def engine(self) -> Engine:
+        """Model and rules in force."""
+        engine: Engine = self.app.state.engine
+        return engine
+
+    @property
+    def store(self) -> Store:
+        """Cases and all that happened to them."""
+        store: Store = self.app.state.store
+        return store
+
+    @property
+    def cases(self) -> CaseDesk:
+        """Decides, returns, steps."""
+        cases: CaseDesk = self.app.state.cases
+        return cases
+
+    @property
+    def rules(self) -> RuleDesk:
+        """Access list, catalogue, triggers."""
+        desk: RuleDesk = self.app.state.desk
+        return desk
+
+    @property
+    def bundles(self) -> BundleDesk:
+        """Model bundles."""
+        bundles: BundleDesk = self.app.state.bundles
+        return bundles
+
+    @property
+    def shadow(self) -> ShadowDesk:
+        """The bundle that answers beside the one in force."""
+        shadow: ShadowDesk = self.app.state.shadow
+        return shadow
+
+
+@dataclass(frozen=True)
+class Seat:
+    """An operator before a page that is open.
+
+    :param token: of the session; it may end while the page is open.
+    :param theme: "dark" or "light" as chosen; else as the system has it.
+    """
+
+    room: Room
+    operator: Operator
+    token: str
+    theme: str = ""
+
+    @classmethod
+    async def of(cls, room: Room, token: str | None, *, theme: str = "") -> "Seat | None":
+        """The seat of who shows `token`; None when nobody is signed in with it."""
+        operator = await asyncio.to_thread(room.sessions.operator_of, token)
+        return cls(room, operator, token, theme) if operator and token else None
+
+    @property
+    def actor(self) -> Actor:
+        """Under whose name steps are written."""
+        return self.operator.actor
+
+    async def read(self, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`ask(...)` in a thread: what reads the store must not stop the pages of others.
+
+        :raises DispatchError: what `ask` raises.
+        """
+        return await asyncio.to_thread(ask, *args, **kwargs)
+
+    async def act(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`step(...)` in a thread, if the session still holds.
+
+        :raises DispatchError: UNAUTHORIZED when the session has ended, and what `step` raises.
+        """
+        operator = await asyncio.to_thread(self.room.sessions.operator_of, self.token)
+        if operator is None or operator.role != self.operator.role:
+            told = "登录已失效或权限已变；请重新登录，刚才的操作没有执行。"
+            raise DispatchError(ErrorKind.UNAUTHORIZED, told, field="session")
+        return await asyncio.to_thread(step, *args, **kwargs)
+
+
+def tell(error: DispatchError) -> None:
+    """Show what went wrong until it is dismissed; it names what to do."""
+    told = "\n".join([str(error), *error.details])
+    ui.notify(told, type="negative", multi_line=True, close_button="知道了", timeout=0, position="top")
