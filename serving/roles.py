@@ -7,8 +7,8 @@ class Role(StrEnum):
     """One kind of operator; each may do what the one before may."""
 
     OPERATOR = "operator"  # 派单员: work on cases
-    SUPERVISOR = "supervisor"  # 主管: also force decisions, change rules, see quality
-    ADMIN = "admin"  # 管理员: everything
+    SUPERVISOR = "supervisor"  # 主管: also force decisions, take cases over, see quality and system
+    ADMIN = "admin"  # 管理员: also change rules, bundles and operators
 
     @property
     def word(self) -> str:

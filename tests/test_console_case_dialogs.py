@@ -5,7 +5,7 @@ import pytest
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving.console.case_dialogs import categories, dialog, found, override_dialog, standing_of
 from serving.console.case_keys import Act
-from serving.console.case_view import ReturnOpen
+from serving.console.holding import ReturnOpen
 from tests.canned import CannedRouter
 from tests.case_pages import page
 

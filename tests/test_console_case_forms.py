@@ -58,6 +58,7 @@ def test_the_other_forms_are_read(maps: LabelMaps) -> None:
     ("kind", "values", "field", "told"),
     [
         ("override", {"unit": ["u"], "reason_code": ["其他"]}, "note", "须写说明"),
+        ("override", {"unit": ["u"], "reason_code": ["类别不符"], "force": ["on"]}, "note", "须写明理由"),
         ("override", {"unit": [""], "reason_code": ["类别不符"]}, "unit", "unit"),
         ("consult", {}, "units", "至少一个单位"),
         ("consult", {"units": list("abcdef")}, "units", "勾选了 6 个单位，至多 5 个"),

@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 
 from serving.cases_wire import State
 from serving.console.case_keys import Act, Press, allowed, can, press
 from tests.case_pages import page, repeat
 
-SENT = {"state": State.DISPATCHED, "state_name": "已派单", "actions": frozenset({"accept", "override", "return"})}
+SENT: Any = {"state": State.DISPATCHED, "state_name": "已派单", "actions": frozenset({"accept", "override", "return"})}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,11 @@ def test_a_case_that_has_changed_is_told_without_what_programs_send() -> None:
     assert shown.message == "工单 1 退单正待审核。没有执行；已按最新情况显示。"
 
 
+def test_a_number_that_is_not_there_is_told_without_the_interface() -> None:
+    error = DispatchError(ErrorKind.NOT_FOUND, "没有工单 9；请核对工单号，未派过的工单请先 POST /route。")
+    assert in_words(error).message == "没有工单 9。请核对工单号，或从工作台打开。"
+
+
 def test_other_errors_stay_as_they_are() -> None:
     error = DispatchError(ErrorKind.CASE_TAKEN, "工单 1 正由 li 办理；请办其他工单。")
     assert in_words(error, may_force=False) is error

@@ -29,7 +29,6 @@ LI, ZHOU = (
     Operator(login, name, Role.OPERATOR, datetime.now(UTC)) for login, name in (("li", "李明"), ("zhou", "周岚"))
 )
 WANG = Operator("wang", "王芳", Role.SUPERVISOR, datetime.now(UTC))
-STAYS = (Return.model_validate({"reason": "职能不符"}), Review.model_validate({"verdict": "upheld"}))
 UNIT = SUGGESTION.unit.model_copy(update={"code": "460100-交警", "function": "交警", "level": "市", "region": "海口市"})
 
 
@@ -135,7 +134,11 @@ def test_every_step_is_told_and_taken_back(waiting: Room, wish: Wish, told: str,
 def test_a_return_stays_until_it_is_decided_anew(waiting: Room) -> None:
     work = CaseWork(waiting, LI)
     _do(work, "1", Accept(action="accept"))
-    for wish, state, told in zip(STAYS, (State.RETURNED, State.REDISPATCH), ("待审核", "待重派"), strict=True):
+    steps: tuple[tuple[Wish, State, str], ...] = (
+        (Return.model_validate({"reason": "职能不符"}), State.RETURNED, "待审核"),
+        (Review.model_validate({"verdict": "upheld"}), State.REDISPATCH, "待重派"),
+    )
+    for wish, state, told in steps:
         done = _do(work, "1", wish)
         assert done.doing is None
         assert done.told.endswith(told)

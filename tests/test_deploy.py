@@ -12,6 +12,7 @@ import yaml
 from dispatch_model.errors import DispatchError
 from serving import cli
 from serving.app import create_app
+from serving.guard import CONSOLE
 from serving.metrics import Metrics
 from serving.routing import Router
 from serving.settings import Settings, variable
@@ -32,8 +33,10 @@ def compose() -> dict[str, Any]:
     return read(DEPLOY / "compose.yaml")
 
 
-def manifest(kind: str) -> dict[str, Any]:
-    (found,) = [body for body in map(read, MANIFESTS) if body.get("kind") == kind]
+def manifest(kind: str, *, console: bool = False) -> dict[str, Any]:
+    """The one manifest of that kind, of the service or of its console."""
+    bodies = [body for body in map(read, MANIFESTS) if body.get("kind") == kind]
+    (found,) = [body for body in bodies if (body.get("metadata", {}).get("name") == "dispatch-console") == console]
     return found
 
 
@@ -58,7 +61,7 @@ def nginx() -> str:
 
 
 def test_every_setting_exists_and_its_value_is_understood() -> None:
-    assert len(list(environments())) == 3
+    assert len(list(environments())) == 4
     for environment in environments():
         given = {name for name in environment if name.startswith("DISPATCH_")}
         assert given - set(map(variable, Settings.model_fields)) == set()
@@ -89,7 +92,8 @@ def test_the_port_is_the_same_everywhere() -> None:
     assert service["targetPort"] == port["name"]
     backends = [path["backend"]["service"] for path in manifest("Ingress")["spec"]["rules"][0]["http"]["paths"]]
     assert {backend["port"]["name"] for backend in backends} == {service["name"]}
-    assert {backend["name"] for backend in backends} == {manifest("Service")["metadata"]["name"]}
+    console = manifest("Service", console=True)["metadata"]["name"]
+    assert {backend["name"] for backend in backends} == {manifest("Service")["metadata"]["name"], console}
 
 
 def test_compose_publishes_what_nginx_listens_on_and_only_that() -> None:
@@ -118,7 +122,8 @@ def test_callers_reach_everything_but_what_is_for_the_inside(tmp_path: Path, rou
     prefixes = [path["path"] for path in manifest("Ingress")["spec"]["rules"][0]["http"]["paths"]]
     inside = {path for path in paths(tmp_path, router) if not path.startswith(tuple(prefixes))}
     assert inside <= {"/healthz", "/readyz", "/metrics"}
-    assert [prefix for prefix in prefixes if not any(path.startswith(prefix) for path in paths(tmp_path, router))] == []
+    known = [*paths(tmp_path, router), CONSOLE]
+    assert [prefix for prefix in prefixes if not any(path.startswith(prefix) for path in known)] == []
     for hidden in ("/metrics", "/readyz"):
         assert re.search(rf"location = {hidden} {{\s*return 404;", nginx())
 
@@ -200,3 +205,19 @@ def test_a_case_may_be_told_to_a_second_replica_and_a_decision_may_not() -> None
     blocks = dict(re.findall(r"location ([^{]+) {([^}]*)}", nginx()))
     assert "non_idempotent" in blocks["/route"]
     assert "non_idempotent" not in blocks["/"]
+
+
+def test_the_console_has_one_process_and_the_replicas_have_none() -> None:
+    console = manifest("Deployment", console=True)["spec"]
+    (container,) = console["template"]["spec"]["containers"]
+    services = compose()["services"]
+    assert (console["replicas"], console["strategy"]["type"]) == (1, "Recreate")
+    assert container["command"] == services["console"]["command"]
+    port = services["dispatch"]["environment"][variable("port")]
+    assert container["command"] == ["dispatch", "console", "--port", port]
+    assert "deploy" not in services["console"] or "replicas" not in services["console"]["deploy"]
+    assert {environment[variable("console")] for environment in environments()} == {"false"}
+    labels = manifest("Service", console=True)["spec"]["selector"]
+    assert labels.items() <= console["template"]["metadata"]["labels"].items()
+    assert not labels.items() <= manifest("Deployment")["spec"]["template"]["metadata"]["labels"].items()
+    assert re.search(rf"location {CONSOLE} {{\s*proxy_pass http://console;\s*proxy_set_header Upgrade", nginx())

@@ -106,7 +106,10 @@ def override_of(values: Values, page: CasePage, maps: LabelMaps, operator: str) 
     told = {name: _one(values, name) for name in ("unit", "reason_code", "note")}
     if told["reason_code"] == OTHER and not told["note"]:
         raise _missing("note", "原因为“其他”时须写说明")
-    more = {"category": category_code(_one(values, "category"), maps), "force": _one(values, "force") == "on"}
+    force = _one(values, "force") == "on"
+    if force and not told["note"]:
+        raise _missing("note", "强制派出须写明理由")
+    more = {"category": category_code(_one(values, "category"), maps), "force": force}
     return _wish(Override, {"action": "override", **told, **more, "replaces": page.replaces, "operator": operator})
 
 

@@ -7,6 +7,7 @@ from nicegui import ui
 from dispatch_model.errors import DispatchError
 from serving.console.case_keys import HELP
 from serving.console.case_screen import CaseScreen
+from serving.console.case_trouble import in_words
 from serving.console.case_work import CaseWork
 from serving.console.filters import Filters
 from serving.console.frame import MOUNT, frame, take_seat, titled
@@ -29,8 +30,9 @@ async def _case(request: Request, case_id: str) -> Response | None:
     except DispatchError as error:
         with frame(seat, "办件"):
             # Said on the page: a number mistyped in the address is no fault of the service.
-            ui.html(render("case_missing.html.j2", told=error.message, mount=MOUNT), sanitize=False)
+            ui.html(render("case_missing.html.j2", told=in_words(error).message, mount=MOUNT), sanitize=False)
         return None
+    ui.page_title(titled(f"工单 {case_id}"))
     ui.add_head_html(_HEAD)
     with frame(seat, "办件", keys=HELP):
         CaseScreen(seat, Filters.of(request.query_params), shown).build()

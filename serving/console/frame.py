@@ -77,7 +77,8 @@ def frame(seat: Seat, title: str, keys: Keys = ()) -> Iterator[None]:
     ui.dark_mode({"dark": True, "light": False}.get(seat.theme))
     ui.html(_head(seat, title), sanitize=False, tag="header").classes("head")
     ui.html(_help([*keys, *_KEYS]), sanitize=False)
-    with ui.element("main").props('id=content tabindex="-1"').classes("page"):
+    # NiceGUI puts all of it into a <main> of its own.
+    with ui.element("div").props('id=content tabindex="-1"').classes("page"):
         yield
 
 

@@ -1,34 +1,19 @@
 """质量: whether the suggestions are followed, what comes back, and whether the probabilities can be believed."""
 
-from dataclasses import dataclass
-from datetime import timedelta
-
 from fastapi import Request
 from fastapi.responses import Response
 from nicegui import ui
 
-from dispatch_model.cases import CHINA_TIME
 from dispatch_model.errors import DispatchError
-from serving import operators
-from serving.console import flow_picture, reliability_picture
 from serving.console.frame import MOUNT, frame, take_seat, titled
 from serving.console.ledger import Ledger
-from serving.console.quality import PERIODS, quality
-from serving.console.returned import returned
-from serving.console.room import Room, Seat, tell
-from serving.console.shadow_view import compare
-from serving.console.templates import render
+from serving.console.quality import PERIODS
+from serving.console.quality_html import shown_of
+from serving.console.room import Room, tell
 from serving.roles import Role
 
 TITLE = "质量"
-HEADS = {"function": "职能", "level": "层级", "unit": "单位", "category": "诉求类别", "disposition": "处置方式"}
 _DEFAULT = 30
-
-
-@dataclass(frozen=True)
-class _Shown:
-    told: str
-    html: str
 
 
 def add() -> None:
@@ -49,7 +34,7 @@ def add() -> None:
 
             async def fill() -> None:
                 try:
-                    shown = await seat.read(_figures, seat, ledger, days)
+                    shown = await seat.read(shown_of, seat.room, ledger, days)
                 except DispatchError as error:
                     tell(error)
                     return
@@ -88,31 +73,3 @@ def _periods(days: int) -> str:
 
 def _current(yes: bool) -> str:
     return ' aria-current="true"' if yes else ""
-
-
-def _figures(seat: Seat, ledger: Ledger, days: int) -> _Shown:
-    """Runs in a thread."""
-    room = seat.room
-    facts = ledger.facts()
-    figures = quality(facts, days, room.engine.router.bundle.version)
-    order = room.shadow.order
-    html = render(
-        "quality.html.j2",
-        figures=figures,
-        returns=returned(room.store, figures.since),
-        shadow=compare(facts, order.bundle.version if order else "", figures.since.timestamp()),
-        picture=flow_picture.draw(figures.flows),
-        points=reliability_picture.draw(figures.calibration),
-        heads=HEADS,
-        names=_names(room),
-    )
-    since, until = (moment.astimezone(CHINA_TIME) for moment in (figures.since, figures.until))
-    first = since + timedelta(seconds=1)
-    return _Shown(f"{first:%Y-%m-%d %H:%M} 至 {until:%Y-%m-%d %H:%M}（北京时间）", html)
-
-
-def _names(room: Room) -> dict[str, str]:
-    """What operators are called, by login and by the name their steps are written under."""
-    with room.store.reading() as connection:
-        found = operators.all_(connection)
-    return {key: f"{one.name}（{one.login}）" for one in found for key in (one.login, one.actor.name)}

@@ -131,5 +131,4 @@ class Seat:
 
 def tell(error: DispatchError) -> None:
     """Show what went wrong until it is dismissed; it names what to do."""
-    told = "\n".join([str(error), *error.details])
-    ui.notify(told, type="negative", multi_line=True, close_button="知道了", timeout=0, position="top")
+    ui.notify(str(error), type="negative", multi_line=True, close_button="知道了", timeout=0, position="top")
