@@ -1,10 +1,12 @@
 """CPU of one `/route` against the bare ONNX session on the same text.
 
     python bench/route_cpu.py            # starts its own server on a free loopback port, 300 requests
+    python bench/route_cpu.py --clients 8
 
 Server CPU comes from its own accounting (user + system, /proc), so the client does not count. One kept
-connection, as an intake system holds it. The share outside is told twice: against the session as the server itself
-timed it in each request (`timing_ms.infer`; wall time, so on an idle machine only), and against the bare session.
+connection, as an intake system holds it, or several at once. The share outside is told twice: against the session as
+the server itself timed it in each request (`timing_ms.infer`; wall time, so with one client on an idle machine only),
+and against the bare session.
 """
 
 import argparse
@@ -18,6 +20,9 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 TEXT = (
@@ -55,7 +60,7 @@ def wait_ready(url: str, server: "subprocess.Popen[bytes]") -> None:
     raise SystemExit("server did not become ready")
 
 
-def served(requests: int) -> tuple[float, float, float]:
+def served(requests: int, clients: int) -> tuple[float, float, float]:
     """Milliseconds per request: CPU of the server, session as the server timed it, median wall."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -66,18 +71,25 @@ def served(requests: int) -> tuple[float, float, float]:
         )
         try:
             wait_ready(url, server)
-            line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            for number in range(20):
-                _post(line, number)
+            _send(port, range(20))
+            shares = [range(20 + client, 20 + requests, clients) for client in range(clients)]
             before = cpu_seconds(server.pid)
-            times = [_post(line, number) for number in range(20, 20 + requests)]
+            with ThreadPoolExecutor(clients) as pool:
+                times = [time for share in pool.map(partial(_send, port), shares) for time in share]
             spent = cpu_seconds(server.pid) - before
-            line.close()
         finally:
             server.terminate()
             server.wait(20)
     walls, sessions = zip(*times, strict=True)
     return spent / requests * 1e3, statistics.mean(sessions), statistics.median(walls)
+
+
+def _send(port: int, numbers: Iterable[int]) -> list[tuple[float, float]]:
+    """One client's requests over one kept connection."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    times = [_post(line, number) for number in numbers]
+    line.close()
+    return times
 
 
 def _post(line: http.client.HTTPConnection, number: int) -> tuple[float, float]:
@@ -113,8 +125,10 @@ def main() -> None:
     """Interleave A B A B and write the share to standard output."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=300)
-    count = parser.parse_args().requests
-    rounds = [(bare(count), bare(count, PAUSE), *served(count)) for _ in range(2)]
+    parser.add_argument("--clients", type=int, default=1)
+    given = parser.parse_args()
+    count = given.requests
+    rounds = [(bare(count), bare(count, PAUSE), *served(count, given.clients)) for _ in range(2)]
     tight, paced, whole, inside, wall = (statistics.mean(column) for column in zip(*rounds, strict=True))
     line = (
         f"session {inside:.2f} ms in the server, {tight:.2f} bare back to back, {paced:.2f} bare paced · "

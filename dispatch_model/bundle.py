@@ -19,6 +19,7 @@ from dispatch_model.disposition import Thresholds
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
 from dispatch_model.ngrams import NgramVocabulary
+from dispatch_model.promise import Promise
 
 FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
@@ -63,6 +64,7 @@ class Manifest(BaseModel):
     config: dict[str, Any] = Field(description="the resolved training configuration")
     metrics: dict[str, Any]
     reference: Reference | None = Field(default=None, description="what answers looked like on validation, for drift")
+    promise: Promise | None = Field(default=None, description="what `thresholds.auto` was chosen for, on which cases")
     sha256: dict[str, str]
 
     @property

@@ -21,7 +21,8 @@ class Thresholds:
 
     :param urgent_worded: as `urgent`, where the text also has a word of danger (a `hint`). At 0.1 the two
         together are right nearly as often as triggers alone (docs/experiments.md, Triggers and the model's flags).
-    :param auto: None: nothing is ever dispatched without a person.
+    :param auto: function → from which probability of the first unit on a case is dispatched without a person; of
+        a function left out, never. None: nothing is.
     :param consult_below: two functions go to consultation when the best is below this …
     :param consult_gap: … and no further than this ahead of the second.
     """
@@ -29,7 +30,7 @@ class Thresholds:
     urgent: float = 0.5
     refuse: float = 0.5
     vague: float = 0.5
-    auto: float | None = None
+    auto: Mapping[str, float] | None = None
     consult_below: float = 0.5
     consult_gap: float = 0.15
     urgent_worded: float = 0.1
@@ -219,8 +220,10 @@ def _consult(flags: Mapping[str, float], candidates: Sequence[Candidate], thresh
 
 def _clear(flags: Mapping[str, float], candidates: Sequence[Candidate], thresholds: Thresholds) -> Outcome:
     best, notes = candidates[0], tuple(_notes(flags, thresholds))
+    least = (thresholds.auto or {}).get(best.function)
     # Two matters in one case are split by a person
-    if thresholds.auto is not None and best.named and best.probability >= thresholds.auto and not notes:
-        return Outcome(Disposition.AUTO, f"首选单位概率 {best.probability:.0%}，达到自动派发门槛 {thresholds.auto:.0%}")
+    if least is not None and best.named and best.probability >= least and not notes:
+        told = f"首选单位概率 {best.probability:.0%}，达到{best.function}的自动派发门槛 {least:.0%}"
+        return Outcome(Disposition.AUTO, told)
     told = f"首选{best.function}·{best.level}（{best.probability:.0%}），供坐席确认"
     return Outcome(Disposition.SUGGEST, told, reasons=notes)

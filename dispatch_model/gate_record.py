@@ -89,6 +89,7 @@ class GateRecord(_Frozen):
     inputs: Mapping[str, str]
     sets: Mapping[str, Cases]
     findings: tuple[Finding, ...]
+    chance: float | None = Field(default=None, description="how often the rule on functions refuses by chance alone")
     passed: bool
 
     @model_validator(mode="after")
@@ -97,6 +98,11 @@ class GateRecord(_Frozen):
         if self.passed and not (every and all(finding.passed for finding in self.findings)):
             raise ValueError("passed 与各项结果不符")
         return self
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder among all gates."""
+        return pair_name(self.challenger.sha256, self.champion.sha256)
 
     @property
     def refused(self) -> tuple[Finding, ...]:
@@ -126,6 +132,11 @@ class GateRecord(_Frozen):
             where = ".".join(map(str, first["loc"])) or "passed"
             told = f"{path} 不是门禁记录，{where}：{first['msg']}；请重新运行 dispatch gate。"
             raise DispatchError(ErrorKind.INVALID_CONFIG, told, field=where, value=str(path)) from None
+
+
+def pair_name(challenger: str, champion: str) -> str:
+    """The folder of a pair's gate, by the digests of the two."""
+    return f"{challenger[:12]}-{champion[:12]}"
 
 
 def records(folder: Path) -> list[GateRecord]:

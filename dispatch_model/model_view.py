@@ -1,6 +1,6 @@
 """What the model alone says of a case, shown beside what the rules made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dispatch_model.cases import ModelView, Reason, Suggestion
 from dispatch_model.encoder import Predictions
 from dispatch_model.labels import LabelMaps
+from dispatch_model.promise import PlausibleSets
 
 TOP = 5
 SURE_OF_DUTY = 0.6  # from here on a different duty is worth a line to the operator
@@ -39,6 +40,19 @@ def duty_note(suggestions: Sequence[Suggestion], view: ModelView) -> tuple[Reaso
     if not suggestions or suggestions[0].unit.function == function or probability < SURE_OF_DUTY:
         return ()
     told = f"按职责更像由{function}·{view.duty_level[0][0]}主办（{probability:.2f}），以往同类多由首选单位办理；请留意"
+    return (Reason(source="model", text=told),)
+
+
+def plausible_note(sets: PlausibleSets | None, functions: Mapping[str, float]) -> tuple[Reason, ...]:
+    """Names the functions that cannot be ruled out, where there is more than one.
+
+    :param functions: probability of each, duty and practice blended.
+    """
+    names = sets.among(functions) if sets else ()
+    if sets is None or len(names) < 2:
+        return ()
+    listed = "、".join(names[:TOP]) + (f" 等 {len(names)} 个" if len(names) > TOP else "")
+    told = f"不能排除的职能：{listed}（各职能的工单有 {sets.coverage:.0%} 落在这样的集合里）"
     return (Reason(source="model", text=told),)
 
 

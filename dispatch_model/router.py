@@ -38,7 +38,7 @@ from dispatch_model.encoder import Encoder, Predictions
 from dispatch_model.explain import Cues
 from dispatch_model.gazetteer import Gazetteer
 from dispatch_model.labels import LabelMaps
-from dispatch_model.model_view import duty_note, model_view
+from dispatch_model.model_view import duty_note, model_view, plausible_note
 from dispatch_model.ranking import Ranked, Ranker
 from dispatch_model.reading import Evidence, Reading, read
 from dispatch_model.recheck import Violation, violations
@@ -245,7 +245,7 @@ class Router:
             kind=view.kind[0][0],
             suggestions=suggestions,
             missing=outcome.missing,
-            reasons=(*outcome.reasons, *self._notes(reading, suggestions, view)),
+            reasons=(*outcome.reasons, *self._notes(reading, suggestions, view, alone)),
             model=view,
             versions=self.versions,
             timing_ms=Timing(
@@ -268,13 +268,17 @@ class Router:
             contentless=reading.contentless,
         )
 
-    def _notes(self, reading: Reading, suggestions: Sequence[Suggestion], view: ModelView) -> Iterator[Reason]:
+    def _notes(
+        self, reading: Reading, suggestions: Sequence[Suggestion], view: ModelView, functions: Mapping[str, float]
+    ) -> Iterator[Reason]:
         """What the operator should know of the case as a whole."""
         if reading.city is None:
             told = f"{reading.city_name}尚无单位目录和规则表，只给出职能与层级"
             yield Reason(source="place", text=told)
-        if practises(self.encoder.bundle.manifest, reading.city_name):
+        manifest = self.encoder.bundle.manifest
+        if practises(manifest, reading.city_name):
             yield from duty_note(suggestions, view)
+            yield from plausible_note(manifest.promise.sets if manifest.promise else None, functions)
 
 
 def _candidate(reading: Reading, one: Suggestion) -> Candidate:

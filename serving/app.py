@@ -20,8 +20,10 @@ from serving.bundle_desk import BundleDesk
 from serving.bundle_store import BundleStore
 from serving.case_desk import CaseDesk
 from serving.cases_api import case_routes
+from serving.caution import Caution
 from serving.door import Door
 from serving.engine import Engine
+from serving.express import Express
 from serving.guard import Guard, charge
 from serving.guard_page import guarded
 from serving.handlers import add_handlers
@@ -45,6 +47,7 @@ from serving.telemetry import NO_NATIVE_SIGNALS, Telemetry
 from serving.webhooks import Deliveries
 
 DISTRIBUTION = "hotline-dispatch"
+TOGETHER = 4  # more gain nothing, and the first waits longer for the last
 CASE_PROBLEMS = wire.problems(
     ErrorKind.INVALID_BODY,
     ErrorKind.INVALID_CASE,
@@ -82,6 +85,7 @@ def create_app(settings: Settings, router: Router) -> FastAPI:
         telemetry=NO_NATIVE_SIGNALS,
     )
     app.state.admission = admission
+    app.add_middleware(Express, routes=app.router.routes)
     app.add_middleware(Door, admission=admission, routes=app.router.routes)
     _add_guard(app, settings)
     add_handlers(app)
@@ -167,11 +171,13 @@ def _lifespan(
             store,
             mask,
             threads=settings.infer_threads,
+            together=TOGETHER,
             admission=app.state.admission,
             deadline=settings.deadline,
             batch_deadline=settings.batch_deadline,
             repeats=partial(with_repeats, store),
         )
+        engine.caution = Caution(settings.drift_window)
         bundles, desk = BundleDesk(engine, BundleStore(store), settings.bundles_dir), RuleDesk(engine, RuleStore(store))
         bundles.start(stored=settings.stored_bundle)
         desk.start(stored=settings.stored_rules)

@@ -19,9 +19,14 @@ import typer
 
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving.audit_cli import audit
+from serving.city_cli import city_group
+from serving.data_cli import data
+from serving.evaluate_cli import evaluate_command
 from serving.guard_cli import erase, keys
 from serving.hooks_cli import hooks
 from serving.operators_cli import operators
+from serving.promise_cli import promise_command
+from serving.promote_cli import gate_command, promote, rollback
 from serving.rules_cli_cases import rules
 
 if TYPE_CHECKING:
@@ -43,6 +48,7 @@ app.add_typer(operators, name="operators")
 app.add_typer(hooks, name="hooks")
 app.command(help="抹除：清空一位来电人或若干工单的转写、地址、答复文字和备注，编号与标签保留，审计可查。")(erase)
 app.add_typer(audit, name="audit")
+app.add_typer(data, name="data")
 
 Bundle = Annotated[Path | None, typer.Option(help="模型包文件夹，缺省为随包附带的模型包。")]
 City = Annotated[str, typer.Option(help="城市（label_maps/ 与 configs/ 下的文件夹名）。")]
@@ -190,18 +196,8 @@ def train(
     settings: Annotated[list[str] | None, typer.Option("--set", help="改一个参数，如 fit.epochs=2；可重复。")] = None,
 ) -> None:
     """Train into a run folder."""
-    fit = _training("fit")
-    fit.fit(_training("config").load_config(config, settings or ()), out)
-
-
-@app.command(help="评测：与 TF-IDF 基线同行同场比较，写出 HTML 报告。")
-def evaluate(
-    out: Annotated[Path, typer.Option(help="报告文件夹。")],
-    bundle: Bundle = None,
-    config: Annotated[Path | None, typer.Option(help="训练配置，缺省为随包附带的。")] = None,
-) -> None:
-    """Evaluate a bundle on the dev-test split."""
-    _training("evaluate").evaluate(bundle, _training("config").load_config(config), out)
+    fit = _training("fit").fit
+    _training("run_steps").train(fit, _training("config").load_config(config, settings or ()), out)
 
 
 @app.command(help="导出：量化、校准、核对一致性，生成模型包。")
@@ -211,7 +207,7 @@ def export(
     name: Annotated[str, typer.Option(help="模型包名称。")] = "haikou",
 ) -> None:
     """Export a finished run to a bundle."""
-    _training("export").export(run, out, name)
+    _training("run_steps").export(_training("export").export, run, out, name)
 
 
 @labels.command(help="核对标签表、提示词、各城市的区域、单位与地标、准入清单、派单目录和触发词。")
@@ -238,3 +234,19 @@ def _training(name: str) -> ModuleType:
             f"缺少训练所需的 {error.name}；请先安装训练扩展：pip install 'hotline-dispatch[train]'。",
             field=error.name,
         ) from None
+
+
+app.command(name="evaluate", help="评测：与 TF-IDF 基线同行同场比较，写出 HTML 报告；或比较干净与带识别错误的文本。")(
+    evaluate_command(_training)
+)
+app.command(
+    name="promise", help="承诺：为各职能选自动派发的门槛，使错派比例有置信度地不超过上限；候选职能集合；写入模型包。"
+)(promise_command(_training))
+app.command(name="gate", help="门禁：挑战者与现行模型包同题比较，有一项不合即拒绝，退出码为 1，并列出原因。")(
+    gate_command(_training)
+)
+app.command(name="promote", help="启用：把通过门禁的模型包放入 bundles_dir 并生效；没有对现行模型包的通过记录则拒绝。")(
+    promote
+)
+app.command(name="rollback", help="退回：此前的模型包重新生效。")(rollback)
+app.add_typer(city_group(_training), name="city")

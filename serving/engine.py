@@ -2,20 +2,20 @@
 
     loop: admit, queue ─► inference thread: mask, look up, route ─► writer: on disk ─► loop: reply
 
-A case wakes the event loop once. While the writer waits for the disk, the inference thread has the next case.
+A case wakes the event loop once. While the writer waits for the disk, the inference thread has the next cases. Those
+that wait together are read together, then go through the model one by one, then are answered together: after a run of
+the model, what Python needs comes from cold caches, and is fetched once for all of them.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
 from threading import Lock, Thread
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from dispatch_model.cases import Case, Routing
 from dispatch_model.errors import DispatchError, ErrorKind
@@ -23,9 +23,13 @@ from dispatch_model.transcript import check_length
 from serving.admission import Admission
 from serving.drafts import Draft, Outcome, settle
 from serving.exchange import note_answer
+from serving.job_queue import Job, JobQueue
 from serving.record import Content, Mask, Record
 from serving.routing import Router, route_each
 from serving.seal import Seal
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Records(Protocol):
@@ -45,14 +49,15 @@ class Records(Protocol):
         """Write; done when on disk, with what is now stored under each case_id: ours, or what was there before."""
 
 
-@dataclass(slots=True, frozen=True)
-class Job:
-    """A case in the queue. Cancelling `outcome` takes it out, unless a thread has begun with it."""
+class Opened(NamedTuple):
+    """A case that is to be routed.
 
-    case: Case
-    outcome: Future[Outcome] = field(default_factory=Future)
-    submitted: float = field(default_factory=perf_counter)
-    context: Context = field(default_factory=copy_context)
+    :param queued: milliseconds it waited for a thread.
+    """
+
+    job: Job
+    content: Content
+    queued: float
 
 
 class Engine:
@@ -62,6 +67,7 @@ class Engine:
         began with.
     :param mask: replaces personal data in a text; nothing unmasked reaches the store.
     :param threads: how many cases are routed at once.
+    :param together: how many cases that wait a thread takes at most; its share of them, where there are several.
     :param admission: who may come in; without one everybody may.
     :param deadline: seconds a case may take, from when it came in.
     :param batch_deadline: the same for a batch as a whole.
@@ -75,6 +81,7 @@ class Engine:
         mask: Mask,
         *,
         threads: int = 1,
+        together: int = 1,
         admission: Admission | None = None,
         deadline: float = 10.0,
         batch_deadline: float = 60.0,
@@ -85,24 +92,24 @@ class Engine:
         self.dropped = 0
         self.changing = Lock()
         self.shadow: Callable[[Case], None] | None = None
+        self.caution: Callable[[Router, Routing], Routing] | None = None
         self._store = store
         self._mask = mask
         self._repeats = repeats
         self._deadline, self._batch_deadline = deadline, batch_deadline
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._queue = JobQueue(threads, together)
         self._threads = [Thread(target=self._work, name=f"route-{number}", daemon=True) for number in range(threads)]
         self._started = False
 
     @property
     def waiting(self) -> int:
         """Cases no thread has begun with."""
-        return self._queue.qsize()
+        return self._queue.waiting
 
     def close(self) -> None:
         """Finish what is queued, then stop the threads."""
         if self._started:
-            for _ in self._threads:
-                self._queue.put(None)
+            self._queue.end()
             for thread in self._threads:
                 thread.join()
 
@@ -181,39 +188,60 @@ class Engine:
 
     def _work(self) -> None:
         """What an inference thread does."""
-        while job := self._queue.get():
-            if not job.outcome.set_running_or_notify_cancel():
-                continue
-            try:
-                job.context.run(self._route, job)
-            except BaseException as error:  # noqa: BLE001 - it belongs to who waits, and the thread to the others
-                job.outcome.set_exception(error)
+        while (jobs := self._queue.take()) is not None:
+            if jobs:
+                self._route(jobs)
 
-    def _route(self, job: Job) -> None:
+    def _route(self, jobs: Sequence[Job]) -> None:
         began = perf_counter()
-        draft = self._draft(job.case, round((began - job.submitted) * 1e3, 3))
-        done = perf_counter()
-        if draft.timing is None:
-            job.outcome.set_result(Outcome(draft, draft.record))
-            return
-        self.admission.measured(done - began)
-        self._store.submit([draft.record]).add_done_callback(partial(settle, job.outcome, draft, done))
-
-    def _draft(self, case: Case, queued: float) -> Draft:
-        check_length(case)
-        content = Content.of(case, self._mask, self._store.seal)
-        if record := self._store.find([case.case_id]).get(case.case_id):
-            return Draft(content, record, queued, None)
         router = self.router
-        (routing,) = route_each(router, [case])
+        opened = [draft for job in jobs if (draft := self._guarded(job, self._open, job, began))]
+        routings = _route_all(router, opened)
+        for draft, routing in zip(opened, routings, strict=True):
+            self._guarded(draft.job, self._finish, draft, router, routing)
+        self.admission.measured((perf_counter() - began) / len(jobs))
+
+    def _guarded(self, job: Job, call: Callable[P, R], *given: P.args, **named: P.kwargs) -> R | None:
+        """`call` in the context of the request; what it raises belongs to who waits, and the thread to the others."""
+        try:
+            return job.context.run(call, *given, **named)
+        except BaseException as error:  # noqa: BLE001
+            job.outcome.set_exception(error)
+            return None
+
+    def _open(self, job: Job, began: float) -> Opened | None:
+        """What there is to route; None: it was answered before, and is again."""
+        case = job.case
+        check_length(case)
+        opened = Opened(job, Content.of(case, self._mask, self._store.seal), round((began - job.submitted) * 1e3, 3))
+        record = self._store.find([case.case_id]).get(case.case_id)
+        if record is None:
+            return opened
+        job.outcome.set_result(Outcome(Draft(opened.content, record, opened.queued, None), record))
+        return None
+
+    def _finish(self, opened: Opened, router: Router, routing: Routing | DispatchError) -> None:
+        """Hand an answer to the writer."""
         if isinstance(routing, DispatchError):
             raise routing
+        job, content, queued = opened
+        if self.caution:
+            routing = self.caution(router, routing)
         if self._repeats and content.caller:
             routing = self._repeats(router, content, routing)
-        note_answer(router, case, routing)
+        note_answer(router, job.case, routing)
         if self.shadow:
-            self.shadow(case)
-        return Draft(content, Record.of(content, routing), queued, routing.timing_ms)
+            self.shadow(job.case)
+        draft, done = Draft(content, Record.of(content, routing), queued, routing.timing_ms), perf_counter()
+        self._store.submit([draft.record]).add_done_callback(partial(settle, job.outcome, draft, done))
+
+
+def _route_all(router: Router, opened: Sequence[Opened]) -> Sequence[Routing | DispatchError]:
+    """Together; where that fails or there is but one, each in the context of its request, which a log line names."""
+    if len(opened) > 1:
+        with suppress(Exception):
+            return router.route([each.job.case for each in opened])
+    return [each.job.context.run(route_each, router, [each.job.case])[0] for each in opened]
 
 
 def _late(seconds: float) -> DispatchError:

@@ -59,6 +59,11 @@ class _Shield:
 async def _on_dispatch_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, DispatchError):
         raise error
+    return told(error)
+
+
+def told(error: DispatchError) -> Response:
+    """The response to what the service itself raised; a fault of ours is logged."""
     if STATUS[error.kind] >= 500:
         logger.error("%s: %s", error.kind.value, error.message)
     return answer(error)

@@ -23,9 +23,14 @@ if TYPE_CHECKING:  # torch and datasets are loaded only by the tests that train
     from serving.store import Store
 
 from tests.canned import CannedRouter, shipped
+from tests.console_browser import browser, console, crowd, opened
 from tests.tiny_world import tiny_base, tiny_bundle, tiny_config, tiny_data, tiny_parts, tiny_run
 
 __all__ = [
+    "browser",
+    "console",
+    "crowd",
+    "opened",
     "tiny_base",
     "tiny_bundle",
     "tiny_config",

@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -53,10 +52,18 @@ def test_a_clear_case_is_suggested_and_never_dispatched_by_default() -> None:
 
 
 def test_a_case_above_the_threshold_of_the_bundle_is_dispatched() -> None:
-    thresholds = Thresholds(auto=0.8)
-    assert outcome(thresholds=thresholds).disposition is Disposition.AUTO
+    thresholds = Thresholds(auto={"城管": 0.8})
+    found = outcome(thresholds=thresholds)
+    assert found.disposition is Disposition.AUTO
+    assert found.reason == "首选单位概率 80%，达到城管的自动派发门槛 80%"
     less = (Candidate("城管", "镇街", 0.79),)
     assert outcome(candidates=less, thresholds=thresholds).disposition is Disposition.SUGGEST
+
+
+def test_a_function_without_a_threshold_is_never_dispatched_unseen() -> None:
+    others = Thresholds(auto={"公安": 0.0, "住建": 0.0})
+    sure = (Candidate("城管", "区", 1.0),)
+    assert outcome(candidates=sure, thresholds=others).disposition is Disposition.SUGGEST
 
 
 def test_an_emergency_names_channel_rule_and_place_in_the_text() -> None:
@@ -87,7 +94,7 @@ def test_a_channel_that_two_triggers_name_is_told_once() -> None:
 def test_a_flag_of_the_model_counts_from_its_threshold_on(flag: str, disposition: Disposition) -> None:
     assert outcome(flags={flag: 0.5}).disposition is disposition
     assert outcome(flags={flag: 0.49}).disposition is Disposition.SUGGEST
-    raised = replace(Thresholds(), **{flag: 0.6})
+    raised = Thresholds(**{flag: 0.6})  # type: ignore[arg-type]
     assert outcome(flags={flag: 0.5}, thresholds=raised).disposition is Disposition.SUGGEST
 
 
@@ -121,7 +128,7 @@ def test_who_chases_an_order_is_asked_for_its_number(found: Outcome, missing: tu
 
 
 def test_two_matters_in_one_case_are_told_and_never_dispatched_unseen() -> None:
-    found = outcome(flags={"multi": 0.6}, thresholds=Thresholds(auto=0.5))
+    found = outcome(flags={"multi": 0.6}, thresholds=Thresholds(auto={"城管": 0.5}))
     assert found.disposition is Disposition.SUGGEST
     assert [reason.text for reason in found.reasons] == [
         "可能是两件以上不同主责的事（60%）；请核实，必要时拆成几件分别派单"
@@ -159,14 +166,14 @@ def test_what_is_missing_is_named(found: Outcome, missing: tuple[str, ...]) -> N
 
 def test_what_a_unit_cannot_be_named_without_is_asked_for() -> None:
     nameless = (Candidate("城管", "镇街", 0.9, named=False, lacks="事发地点所在的镇街"),)
-    found = outcome(candidates=nameless, thresholds=Thresholds(auto=0.5))
+    found = outcome(candidates=nameless, thresholds=Thresholds(auto={"城管": 0.5}))
     assert (found.disposition, found.missing) == (Disposition.ASK, ("事发地点所在的镇街",))
     assert outcome(candidates=nameless, place_known=False).missing == (PLACE,)
 
 
 def test_nothing_is_dispatched_without_a_unit() -> None:
     elsewhere = (Candidate("城管", "区", 1.0, named=False),)
-    assert outcome(candidates=elsewhere, thresholds=Thresholds(auto=0.5)).disposition is Disposition.SUGGEST
+    assert outcome(candidates=elsewhere, thresholds=Thresholds(auto={"城管": 0.5})).disposition is Disposition.SUGGEST
 
 
 def test_a_matter_of_the_city_needs_no_place() -> None:

@@ -74,6 +74,20 @@ class SlowRouter(CannedRouter):
         return super().route(cases)
 
 
+class Together(SlowRouter):
+    """Notes what came in one call, and refuses one text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: list[list[str]] = []
+
+    def route(self, cases: Sequence[Case], **_: Any) -> list[Routing]:
+        self.groups.append([case.case_id for case in cases])
+        if any(case.transcript == "坏" for case in cases):
+            raise DispatchError(ErrorKind.TRANSCRIPT_EMPTY, "空白。")
+        return super().route(cases)
+
+
 def case(case_id: str, text: str = "路灯不亮") -> Case:
     return Case(case_id=case_id, transcript=text)
 
@@ -213,6 +227,42 @@ def test_only_so_many_cases_are_routed_at_once(threads: int) -> None:
 
     assert len(run(engine, work)) == 6
     assert router.most == threads
+
+
+def test_cases_that_wait_are_routed_together() -> None:
+    router, shelf = Together(), Shelf()
+    engine = Engine(router, shelf, str, together=3)
+
+    async def work() -> list[str]:
+        first = asyncio.ensure_future(engine.answer(case("first")))
+        await until(lambda: router.seen == ["first"])
+        rest = [asyncio.ensure_future(outcome(engine.answer(case(str(number))))) for number in range(4)]
+        await until(lambda: engine.waiting == 4)
+        router.go.set()
+        await first
+        return await asyncio.gather(*rest)
+
+    assert run(engine, work) == ["answered"] * 4
+    assert router.groups == [["first"], ["0", "1", "2"], ["3"]]
+    assert list(shelf.records) == router.seen
+
+
+def test_of_cases_routed_together_each_has_its_own_error() -> None:
+    router, shelf = Together(), Shelf()
+    engine = Engine(router, shelf, str, together=5)
+
+    async def work() -> list[str]:
+        first = asyncio.ensure_future(engine.answer(case("first")))
+        await until(lambda: router.seen == ["first"])
+        texts = {"good": "路灯", "blank": "坏", "long": "长" * 30_000, "first": "别的"}
+        rest = [asyncio.ensure_future(outcome(engine.answer(case(*pair)))) for pair in texts.items()]
+        await until(lambda: engine.waiting == 4)
+        router.go.set()
+        await first
+        return await asyncio.gather(*rest)
+
+    assert run(engine, work) == ["answered", "transcript_empty", "transcript_too_long", "case_conflict"]
+    assert list(shelf.records) == ["first", "good"]
 
 
 def test_single_cases_pass_between_those_of_a_batch() -> None:

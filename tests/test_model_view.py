@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 from dispatch_model.cases import CategoryRef, ModelView, Suggestion, UnitRef
 from dispatch_model.encoder import Predictions
 from dispatch_model.labels import LabelMaps
-from dispatch_model.model_view import TOP, duty_note, model_view
+from dispatch_model.model_view import TOP, duty_note, model_view, plausible_note
+from dispatch_model.promise import PlausibleSets
 
 UNIT = UnitRef(code="u", name="某局", function="城管", level="区", region="海口市/龙华区")
 BEST = Suggestion(
@@ -53,3 +54,23 @@ def test_where_duty_and_practice_differ_the_operator_is_told(duty: str, probabil
     assert bool(notes) is told
     assert not told or f"由{duty}·市主办" in notes[0].text
     assert duty_note([], view) == ()
+
+
+SETS = PlausibleSets(coverage=0.9, cutoffs={"城管": 0.3, "公安": 0.1, "住建": 0.5}, n=100, own=("城管",))
+
+
+def test_functions_that_cannot_be_ruled_out_are_named_likeliest_first() -> None:
+    (reason,) = plausible_note(SETS, {"公安": 0.2, "城管": 0.4, "住建": 0.4})
+    assert reason.text == "不能排除的职能：城管、公安（各职能的工单有 90% 落在这样的集合里）"
+    assert reason.source == "model"
+
+
+def test_a_single_plausible_function_is_not_worth_a_line() -> None:
+    assert plausible_note(SETS, {"城管": 0.8, "公安": 0.05}) == ()
+    assert plausible_note(None, {"城管": 0.8, "公安": 0.8}) == ()
+
+
+def test_a_long_set_is_cut() -> None:
+    many = {f"职能{number}": 0.1 for number in range(8)}
+    (reason,) = plausible_note(SETS, many)
+    assert "职能4 等 8 个" in reason.text

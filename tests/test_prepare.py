@@ -80,3 +80,12 @@ def test_the_data_fingerprint_follows_ids_and_every_label(tiny_parts: dict[str, 
     assert {"kind", "flags", "category", "handler_level"} < set(names)
     assert len(prints | {data_fingerprint(part)}) == len(names) + 1
     assert data_fingerprint(part) == data_fingerprint(Part(dict(part.rows), [], [], {}))
+
+
+def test_no_call_teaches_a_case_that_is_kept_for_promises(tiny_config: TrainingConfig, maps: LabelMaps) -> None:
+    data = tiny_config.data.model_copy(update={"promise_share": 0.4})
+    parts = load_parts(tiny_config.model_copy(update={"data": data}), maps)
+    assert list(parts) == ["train", "validation", "test", "promise", "calls"]
+    kept = set(parts["promise"].rows["id"])
+    assert kept
+    assert not {name.removesuffix("#call") for name in parts["train"].rows["id"]} & kept

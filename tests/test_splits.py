@@ -66,3 +66,20 @@ def test_a_text_of_test_is_in_no_other_part() -> None:
     assert not groups["test"] & (groups["train"] | groups["validation"])
     assert list(parts["test"]["id"]) == [str(number) for number in range(20)]
     assert sorted(map(int, [*parts["train"]["id"], *parts["validation"]["id"]])) == list(range(40, 80))
+
+
+def test_what_is_kept_for_promises_is_taken_from_train_alone() -> None:
+    texts = corpus(invented(2000))
+    without, kept = split_corpus(texts, 0.1), split_corpus(texts, 0.1, 0.2)
+    assert list(kept["validation"]["id"]) == list(without["validation"]["id"])
+    train, promise = set(kept["train"]["id"]), set(kept["promise"]["id"])
+    assert train | promise == set(without["train"]["id"])
+    assert not train & promise
+    assert 0.17 < len(promise) / 2000 < 0.23
+
+
+def test_repeats_are_never_on_both_sides_of_a_promise() -> None:
+    parts = split_corpus(corpus([f"{n % 7}号：{text}" for n, text in enumerate(invented(100) * 3)]), 0.2, 0.3)
+    groups = {name: {text_group(text) for text in part["text"]} for name, part in parts.items()}
+    assert groups["promise"]
+    assert not groups["promise"] & (groups["train"] | groups["validation"])

@@ -82,6 +82,27 @@ def coverage_chart(curves: Mapping[str, Sequence[Bin]]) -> str:
         return _svg(figure, "准确率与覆盖率图")
 
 
+def error_chart(curves: Mapping[str, Sequence[tuple[float, float]]], kept: Sequence[tuple[float, float, float]]) -> str:
+    """Share wrong among the most confident share of cases, and where the promises stand.
+
+    :param curves: part → (share answered, share wrong).
+    :param kept: (share dispatched, share wrong, promised limit).
+    """
+    with _style():
+        figure = Figure(figsize=(5.2, 4.4))
+        axes = figure.add_axes((0.17, 0.14, 0.79, 0.8))
+        for (name, points), colour in zip(curves.items(), (RIVAL, OURS), strict=False):
+            axes.plot([x for x, _ in points], [y for _, y in points], color=colour, label=name, linewidth=2)
+        for limit in sorted({limit for *_, limit in kept}):
+            axes.axhline(limit, color=GUIDE, linestyle="--", linewidth=1)
+        axes.plot([x for x, *_ in kept], [y for _, y, _ in kept], "o", color="#c64600", label="承诺的门槛")
+        axes.set(xlim=(0, 1), ylim=(0, 0.25), xlabel="自动派发的工单占比", ylabel="其中错派的比例")
+        axes.set_xticks(*_percent_ticks())
+        axes.set_yticks([0, 0.05, 0.1, 0.15, 0.2, 0.25], ["0%", "5%", "10%", "15%", "20%", "25%"])
+        axes.legend(frameon=False, loc="upper left")
+        return _svg(figure, "自动派发占比与错派比例图")
+
+
 def function_chart(figures: Figures) -> str:
     """F1 of each function, most frequent first."""
     rows = sorted(figures.per_function, key=lambda row: row.n)

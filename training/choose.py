@@ -119,13 +119,14 @@ def choices(
     }
     weights: Blend = {head: np.where(practised[:, None], weight, 1.0) for head, weight in duty.items()}
     beta = best_beta(outputs, targets, prior, weights)
-    flags, bounds = {}, {}
+    flags: dict[str, Any] = {}
+    bounds: dict[str, str] = {}
     for index, flag in enumerate(maps.flags):
         if flag in FLAGS_ASKED:
             recall = RECALL_OF_URGENT if flag == "urgent" else 1.0
             told, read = outputs["flags"][:, index], targets["flags"][:, index]
             flags[flag], bounds[flag] = flag_threshold(told, read, recall=recall)
-    bounds["auto"] = "未设定：首版不自动派发"
+    bounds["auto"] = "未设定，不自动派发：由 dispatch promise 选定"
     temperature = joint_temperature(outputs, targets, prior, weights, beta)
     return {
         "blend": duty,

@@ -24,7 +24,9 @@ class DataSection(Section):
 
     folder: Path
     validation_share: float = Field(gt=0, lt=0.5)
+    promise_share: float = Field(default=0.0, ge=0, lt=0.5)
     dialogues: bool
+    worked: str = ""
 
 
 class EncoderSection(Section):
@@ -66,6 +68,7 @@ class FitSection(Section):
     teacher_weight: float = Field(ge=0)
     teacher_rows: TaughtRows
     title_drop: float = Field(ge=0, le=1)
+    noise_share: float = Field(default=0.0, ge=0, le=1)
     average_decay: float = Field(ge=0, lt=1)
     threads: int = Field(ge=0)
     checkpoint_minutes: float = Field(gt=0)

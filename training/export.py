@@ -57,7 +57,7 @@ class Export:
         labels = head_labels(maps)
         sizes = {head: len(labels[head]) for head in labels} | {"parent": len(parent_membership(maps)[0])}
         train = parts["train"]
-        mixed = train.mixed_texts(config.fit.title_drop, config.fit.seed)
+        mixed = train.mixed_texts(config.fit.title_drop, config.fit.seed, config.fit.noise_share)
         self.wide: WideBranch = fit_wide(mixed, train.targets, sizes, size=config.ngrams.size, c=config.ngrams.svm_c)
         validation = parts["validation"]
         self.texts = validation.texts

@@ -181,7 +181,7 @@ class Fit:
     def batches(self, epoch: int) -> tuple[list[list[int]], list[tuple[int, list[int]]]]:
         """Token ids of the train rows in one epoch, and its numbered batches of rows."""
         fit, limit = self.config.fit, self.config.encoder.max_tokens
-        ids = self.parts["train"].mixed_ids(self.tokenizer, limit, fit.title_drop, fit.seed + epoch)
+        ids = self.parts["train"].mixed_ids(self.tokenizer, limit, fit.title_drop, fit.seed + epoch, fit.noise_share)
         return ids, list(epoch_batches([len(row) for row in ids], fit.tokens_per_batch, fit.seed, epoch))
 
     def train_epoch(self, epoch: int, steps_per_epoch: int) -> None:

@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dispatch_model.bundle import BundleRef, blend_weights, sha256
+from dispatch_model.bundle import blend_weights, sha256
 from dispatch_model.encoder import Encoder, Predictions
 from dispatch_model.errors import DispatchError, ErrorKind
-from dispatch_model.gate_record import GATE_FILE, Cases, Check, Finding, GateRecord, Judged
+from dispatch_model.gate_record import GATE_FILE, Cases, Check, Finding, GateRecord, Judged, pair_name
 from dispatch_model.labels import LabelMaps
 from dispatch_model.ranking import Ranker
 from dispatch_model.router import Router
 from training.baseline import Outputs
 from training.config import TrainingConfig
-from training.corpus import data_files
-from training.frozen import answers, decided, fingerprint, frozen_test
+from training.frozen import answers, data_files, decided, fingerprint, frozen_test
 from training.gate_report import REPORT_FILE, render
 from training.gate_safety import Recalled, masking_finding, parity_finding, violation_finding
 from training.paired import (
@@ -30,12 +29,14 @@ from training.paired import (
     Question,
     answer_findings,
     calibration_findings,
+    chance_of_refusal,
     function_findings,
     macro_findings,
     questions,
 )
 from training.prepare import Part
 from training.questions import model_outputs
+from training.run_record import source_digest
 from training.targets import taidi_membership
 
 PAIRS = 2000
@@ -51,6 +52,7 @@ class Order:
     :param decisions: rows of `dispatch data export`; None: the test split alone.
     :param learned: rows the challenger was trained on, which are no test of it.
     :param pairs: random pairs of text and place to hold against the access list.
+    :param shown: refuse what a function loses only where it is no chance.
     """
 
     config: TrainingConfig
@@ -58,15 +60,21 @@ class Order:
     learned: Path | None = None
     city: str = "haikou"
     pairs: int = PAIRS
+    shown: bool = False
 
     def inputs(self) -> dict[str, str]:
         """Digests of the files, and what else the findings follow from."""
-        files = [*data_files(self.config.data.folder)]
-        told = {path.name: sha256(path) for path in files}
+        told = {path.name: sha256(path) for path in data_files(self.config.data.folder)}
         for name, path in (("decisions", self.decisions), ("learned", self.learned)):
             if path is not None:
                 told[name] = _digest(path, name)
-        return {**told, "pairs": str(self.pairs), "city": self.city}
+        return {
+            **told,
+            "pairs": str(self.pairs),
+            "city": self.city,
+            "shown": str(self.shown),
+            "source": source_digest(),
+        }
 
     def parts(self, maps: LabelMaps) -> dict[str, Part]:
         """The sets of cases by name."""
@@ -91,21 +99,19 @@ def outputs(encoder: Encoder, part: Part, predictions: Predictions, maps: LabelM
     return model_outputs(predictions, weights, ranker, taidi_membership(maps), maps)
 
 
-def paired_findings(sets: Mapping[str, Sequence[Question]], maps: LabelMaps) -> list[Finding]:
+def paired_findings(sets: Mapping[str, Sequence[Question]], maps: LabelMaps, *, shown: bool) -> list[Finding]:
     """All findings that come of cases both answered."""
     found = answer_findings(sets)
     for where, told in sets.items():
         found += [*macro_findings(where, told), *calibration_findings(where, told)]
-        found += function_findings(where, told, maps)
+        found += function_findings(where, told, maps, shown=shown)
     if not any(finding.check is Check.FUNCTION for finding in found):
         rule = f"没有满 {FEWEST} 件的职能，不单独比较"
         found.append(Finding(check=Check.FUNCTION, where="test", what="各职能", n=0, rule=rule, passed=True))
     return found
 
 
-def gate(
-    champion: Path | None, challenger: Path | None, order: Order, out: Path
-) -> GateRecord:
+def gate(champion: Path | None, challenger: Path | None, order: Order, out: Path) -> GateRecord:
     """Judge; what was judged before from the same files is only read again.
 
     :param champion: folder of a bundle, as `challenger`; None: the one that travels with the package.
@@ -115,7 +121,7 @@ def gate(
     maps = LabelMaps.load()
     router = Router.open(challenger, city=order.city)
     first, second = Encoder.open(champion), router.encoder
-    folder = out / f"{second.bundle.ref.sha256[:12]}-{first.bundle.ref.sha256[:12]}"
+    folder = out / pair_name(second.bundle.ref.sha256, first.bundle.ref.sha256)
     inputs = {**order.inputs(), **router.versions.model_dump(exclude={"bundle"})}
     if (folder / GATE_FILE).is_file():
         known = GateRecord.load(folder / GATE_FILE)
@@ -123,43 +129,48 @@ def gate(
             logger.info("同一对模型包已在同样的数据上比较过（%s），不再重算", known.created)
             return known
     parts = order.parts(maps)
-    kept = {name: [answers(encoder, part, out / ANSWERS) for encoder in (first, second)] for name, part in parts.items()}
-    sets = {
-        name: questions(part, *(outputs(e, part, a, maps) for e, a in zip((first, second), kept[name], strict=True)))
-        for name, part in parts.items()
-    }
-    router.encoder = Recalled(second, parts["test"].texts, kept["test"][1])
+    sets = _answered((first, second), router, parts, out / ANSWERS)
     findings = [
-        *paired_findings(sets, maps),
+        *paired_findings(sets, maps, shown=order.shown),
         parity_finding(second.bundle.manifest),
         violation_finding(router, parts["test"].texts, order.pairs),
     ]
-    told = {name: Cases(rows=len(part), fingerprint=fingerprint(part)) for name, part in parts.items()}
-    record = _record((first.bundle.ref, second.bundle.ref), inputs, told, findings)
-    return _kept(record, second.bundle.folder, folder)
-
-
-def _record(
-    bundles: tuple[BundleRef, BundleRef], inputs: Mapping[str, str], sets: Mapping[str, Cases], findings: list[Finding]
-) -> GateRecord:
-    judged = [Judged(version=bundle.version, sha256=bundle.sha256) for bundle in bundles]
-    return GateRecord(
+    judged = [Judged(version=one.bundle.version, sha256=one.bundle.ref.sha256) for one in (first, second)]
+    record = GateRecord(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         champion=judged[0],
         challenger=judged[1],
         inputs=inputs,
-        sets=sets,
+        sets={name: Cases(rows=len(part), fingerprint=fingerprint(part)) for name, part in parts.items()},
         findings=tuple(findings),
-        passed={finding.check for finding in findings} == set(Check) and all(f.passed for f in findings),
+        chance=chance_of_refusal([question for told in sets.values() for question in told], shown=order.shown),
+        passed=False,
     )
+    return _kept(record, second.bundle.folder, folder)
+
+
+def _answered(
+    pair: tuple[Encoder, Encoder], router: Router, parts: Mapping[str, Part], kept: Path
+) -> dict[str, list[Question]]:
+    """What both answered, by set of cases; the router learns what its encoder said of the test split.
+
+    :param kept: folder of what bundles answered.
+    """
+    sets = {}
+    for name, part in parts.items():
+        told = [answers(encoder, part, kept) for encoder in pair]
+        lists = (outputs(*both, router.maps) for both in zip(pair, (part, part), told, strict=True))
+        sets[name] = questions(part, *lists)
+        if name == "test":
+            router.encoder = Recalled(pair[1], part.texts, told[1])
+    return sets
 
 
 def _kept(record: GateRecord, bundle: Path, folder: Path) -> GateRecord:
     """The record with what its own report and the bundle's card hold, written as JSON and page."""
-    masking = masking_finding(bundle, render(record))
-    findings = (*record.findings, masking)
-    whole = record.model_copy(update={"findings": findings, "passed": all(finding.passed for finding in findings)})
-    whole = GateRecord.model_validate(whole.model_dump())
+    findings = (*record.findings, masking_finding(bundle, render(record)))
+    passed = {finding.check for finding in findings} == set(Check) and all(finding.passed for finding in findings)
+    whole = record.model_copy(update={"findings": findings, "passed": passed})
     folder.mkdir(parents=True, exist_ok=True)
     (folder / REPORT_FILE).write_text(render(whole), encoding="utf-8")
     whole.save(folder)

@@ -41,7 +41,7 @@ def flips(finding: Finding) -> str:
 
 
 def chance(finding: Finding) -> str:
-    """p of McNemar's test."""
+    """The p of McNemar's test."""
     return "" if finding.p is None else "<0.001" if finding.p < 0.001 else f"{finding.p:.3f}"
 
 
@@ -67,11 +67,18 @@ def verdict(record: GateRecord) -> str:
     return f"拒绝：{pair}，{len(record.findings)} 项中 {len(record.refused)} 项不合（{'、'.join(reasons)}）。"
 
 
+def by_chance(chance: float) -> str:
+    """What the rule on functions does to a challenger that is just as good."""
+    return f"“各职能”一项：一个同样好的挑战者，仅因偶然有 {chance:.0%} 的可能不合。"
+
+
 def table(record: GateRecord) -> Table:
     """The table that says why."""
     built = Table(title=verdict(record))
     for name in ("", "数据", "项目", "n", "现行", "挑战者", "差（点，95% 区间）", "胜负", "p", "要求"):
-        built.add_column(name, justify="right" if name in {"n", "现行", "挑战者", "差（点，95% 区间）", "p"} else "left")
+        built.add_column(
+            name, justify="right" if name in {"n", "现行", "挑战者", "差（点，95% 区间）", "p"} else "left"
+        )
     for one in shown(record):
         figures = (str(one.n), percent(one.champion), percent(one.challenger), change(one), flips(one), chance(one))
         mark = "✓" if one.passed else "✗"
@@ -82,6 +89,8 @@ def table(record: GateRecord) -> Table:
 def show(record: GateRecord, console: Console) -> None:
     """Print the table."""
     console.print(table(record))
+    if record.chance is not None:
+        console.print(by_chance(record.chance))
 
 
 def render(record: GateRecord) -> str:
@@ -92,6 +101,7 @@ def render(record: GateRecord) -> str:
     return template.render(
         record=record,
         verdict=verdict(record),
+        by_chance="" if record.chance is None else by_chance(record.chance),
         groups={CHECKS[check]: [f for f in ordered(record) if f.check is check] for check in Check},
         sets=SETS,
     )

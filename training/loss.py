@@ -10,13 +10,23 @@ from training.config import LossSection
 from training.targets import MISSING, Targets, parent_membership, taidi_membership
 
 
-def _set_loss(log_leaf: Tensor, members: Tensor, target: Tensor) -> Tensor:
-    """−log Σ P(leaf)·members[target, leaf], averaged over known rows; `members` are weights in 0–1."""
+def _set_loss(log_leaf: Tensor, members: Tensor, target: Tensor, counts: Tensor | None = None) -> Tensor:
+    """−log Σ P(leaf)·members[target, leaf], averaged over known rows; `members` are weights in 0–1.
+
+    :param counts: what each row counts; None: all alike.
+    """
     known = target != MISSING
     if not known.any():
         return log_leaf.sum() * 0
     weight = members[target[known]].float().clamp_min(1e-30).log()
-    return -torch.logsumexp(log_leaf[known] + weight, dim=1).mean()
+    inside = torch.logsumexp(log_leaf[known] + weight, dim=1)
+    return -(inside if counts is None else inside * counts[known]).mean()
+
+
+def _refused_loss(logits: Tensor, refused: Tensor, counts: Tensor) -> Tensor:
+    """−log(1 − Σ P(refused)), averaged over all rows: those that refuse nothing add nothing."""
+    wrong = (torch.softmax(logits, dim=1) * refused).sum(1).clamp_max(1 - 1e-6)
+    return -(torch.log1p(-wrong) * counts).mean()
 
 
 def divergence(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> Tensor:
@@ -42,10 +52,14 @@ class MultiTaskLoss(nn.Module):
         self.register_buffer("parents", torch.from_numpy(parent_membership(maps)[1]), persistent=False)
         self.register_buffer("taidi", torch.from_numpy(taidi_membership(maps, targets)), persistent=False)
 
-    def _choice(self, logits: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:
-        if not (target != MISSING).any():
+    def _choice(self, logits: Tensor, target: Tensor, smoothing: float = 0.0, counts: Tensor | None = None) -> Tensor:
+        known = target != MISSING
+        if not known.any():
             return logits.sum() * 0
-        return nn.functional.cross_entropy(logits, target, ignore_index=MISSING, label_smoothing=smoothing)
+        if counts is None:
+            return nn.functional.cross_entropy(logits, target, ignore_index=MISSING, label_smoothing=smoothing)
+        each = nn.functional.cross_entropy(logits[known], target[known], label_smoothing=smoothing, reduction="none")
+        return (each * counts[known]).mean()
 
     def _flags(self, logits: Tensor, target: Tensor) -> Tensor:
         known = target[:, 0] != MISSING
@@ -57,27 +71,42 @@ class MultiTaskLoss(nn.Module):
         """Scalar loss of one batch.
 
         Each head's mean is scaled by the share of rows that know it, so that a head's pull does not
-        depend on how batches happen to mix the sources.
+        depend on how batches happen to mix the sources. Where rows came from daily work each counts by its
+        `weight`, and what an upheld return refused is pushed away.
         """
         w = self.weights
+        counts = targets["weight"].float() / 100 if "weight" in targets else None
         log_leaf = torch.log_softmax(logits["category"], dim=1)
         parts = {
             "handler_function": w.handler_function
-            * self._choice(logits["handler_function"], targets["handler_function"], self.smoothing),
+            * self._choice(logits["handler_function"], targets["handler_function"], self.smoothing, counts),
             "handler_level": w.handler_level
-            * self._choice(logits["handler_level"], targets["handler_level"], self.smoothing),
-            "function": w.function * self._choice(logits["function"], targets["function"]),
-            "level": w.level * self._choice(logits["level"], targets["level"]),
+            * self._choice(logits["handler_level"], targets["handler_level"], self.smoothing, counts),
+            "function": w.function * self._choice(logits["function"], targets["function"], counts=counts),
+            "level": w.level * self._choice(logits["level"], targets["level"], counts=counts),
             "kind": w.kind * self._choice(logits["kind"], targets["kind"]),
-            "category": w.category * nn.functional.nll_loss(log_leaf, targets["category"], ignore_index=MISSING)
-            if (targets["category"] != MISSING).any()
-            else log_leaf.sum() * 0,
-            "parent": 0.5 * w.category * _set_loss(log_leaf, self.parents, targets["parent"]),
+            "category": w.category * self._leaf(log_leaf, targets["category"], counts),
+            "parent": 0.5 * w.category * _set_loss(log_leaf, self.parents, targets["parent"], counts),
             "taidi": w.taidi * _set_loss(log_leaf, self.taidi, targets["taidi"]),
             "flags": w.flags * self._flags(logits["flags"], targets["flags"]),
         }
         shares = {name: self._share(targets[name]) for name in parts}
-        return torch.stack([part * shares[name] for name, part in parts.items()]).sum()
+        summed = torch.stack([part * shares[name] for name, part in parts.items()]).sum()
+        if counts is None:
+            return summed
+        heads = ("handler_function", "function")
+        away = (getattr(w, head) * _refused_loss(logits[head], targets["refused"], counts) for head in heads)
+        return summed + torch.stack([*away]).sum()
+
+    @staticmethod
+    def _leaf(log_leaf: Tensor, target: Tensor, counts: Tensor | None) -> Tensor:
+        known = target != MISSING
+        if not known.any():
+            return log_leaf.sum() * 0
+        if counts is None:
+            return nn.functional.nll_loss(log_leaf, target, ignore_index=MISSING)
+        each = nn.functional.nll_loss(log_leaf[known], target[known], reduction="none")
+        return (each * counts[known]).mean()
 
     @staticmethod
     def _share(target: Tensor) -> Tensor:

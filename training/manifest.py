@@ -56,7 +56,13 @@ def _git_commit() -> str:
 def portable(config: TrainingConfig) -> dict[str, Any]:
     """The configuration without the paths of the machine: of an absolute path only its name stays."""
     tree: dict[str, Any] = json.loads(config.model_dump_json())
-    for section, key in (("data", "folder"), ("encoder", "base"), ("fit", "start"), ("fit", "teacher")):
+    for section, key in (
+        ("data", "folder"),
+        ("encoder", "base"),
+        ("fit", "start"),
+        ("fit", "teacher"),
+        ("data", "worked"),
+    ):
         if Path(tree[section][key]).is_absolute():
             tree[section][key] = Path(tree[section][key]).name
     return tree

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, concatenate_datasets
@@ -12,11 +13,13 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from dispatch_model.labels import LabelMaps
+from training import noise
 from training.batches import tokenize
 from training.config import TrainingConfig
 from training.corpus import encoder_text, load_corpus, load_dialogues
 from training.splits import split_corpus
 from training.targets import Targets, encode_targets
+from training.worked import with_worked
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,17 @@ class Part:
         """Ids of the texts with title, at most `limit` each."""
         return tokenize(tokenizer, self.texts, limit)
 
-    def mixed_texts(self, title_drop: float, seed: int) -> list[str]:
-        """Texts of which a share `title_drop` goes without its title."""
+    def mixed_texts(self, title_drop: float, seed: int, noise_share: float = 0.0) -> list[str]:
+        """Texts of which a share `title_drop` goes without its title, and `noise_share` is as a recogniser hears it."""
         rng = random.Random(seed)
-        return [bare if rng.random() < title_drop else full for full, bare in zip(self.texts, self.bare, strict=True)]
+        mixed = [bare if rng.random() < title_drop else full for full, bare in zip(self.texts, self.bare, strict=True)]
+        return noise.mixed(mixed, noise_share, seed) if noise_share else mixed
 
-    def mixed_ids(self, tokenizer: Tokenizer, limit: int, title_drop: float, seed: int) -> list[list[int]]:
+    def mixed_ids(
+        self, tokenizer: Tokenizer, limit: int, title_drop: float, seed: int, noise_share: float = 0.0
+    ) -> list[list[int]]:
         """Ids of the mixed texts, at most `limit` each."""
-        return tokenize(tokenizer, self.mixed_texts(title_drop, seed), limit)
+        return tokenize(tokenizer, self.mixed_texts(title_drop, seed, noise_share), limit)
 
     def untitled(self) -> "Part":
         """The same rows without their titles: what the service receives when intake sends none."""
@@ -62,31 +68,35 @@ def data_fingerprint(part: Part) -> str:
     """First 16 hex digits of the SHA-256 over ids and labels of the training rows."""
     digest = hashlib.sha256()
     labels = ("category", "function", "level", "kind", "flags", "handler_function", "handler_level", "taidi_label")
-    for name in ("id", *labels):
+    worked = [name for name in ("weight", "refused") if name in part.rows]
+    for name in ("id", *labels, *worked):
         digest.update(json.dumps(part.rows[name], ensure_ascii=False).encode())
     return digest.hexdigest()[:16]
 
 
 def load_parts(config: TrainingConfig, maps: LabelMaps) -> dict[str, Part]:
-    """`train`, `validation`, `test` and, where asked for, `calls` (held-out two-sided calls).
+    """`train`, `validation`, `test` and, where asked for, `promise` and `calls` (held-out two-sided calls).
 
     :raises DispatchError: INVALID_CONFIG when the data folder is not there.
     """
-    splits = split_corpus(load_corpus(config.data.folder), config.data.validation_share)
+    data = config.data
+    splits = split_corpus(load_corpus(data.folder), data.validation_share, data.promise_share)
     if config.data.dialogues:
-        validation_ids = set(splits["validation"]["id"])
+        held = {case for name in ("validation", "promise") if name in splits for case in splits[name]["id"]}
         calls = load_dialogues(config.data.folder)
         training = [
             i
             for i, (name, split) in enumerate(zip(calls["id"], calls["split"], strict=True))
-            if split == "train" and name.removesuffix("#call") not in validation_ids
+            if split == "train" and name.removesuffix("#call") not in held
         ]
         held_out = [i for i, split in enumerate(calls["split"]) if split == "test"]
         # the case a held-out call was written from tells its answer
         told = {calls["id"][i].removesuffix("#call") for i in held_out}
-        for name in ("train", "validation"):
+        for name in splits.keys() - {"test"}:
             kept = [i for i, case in enumerate(splits[name]["id"]) if case not in told]
             splits[name] = splits[name].select(kept)
         splits["train"] = concatenate_datasets([splits["train"], calls.select(training)])
         splits["calls"] = calls.select(held_out)
+    if config.data.worked:
+        splits = with_worked(splits, Path(config.data.worked))
     return {name: part_of(rows, maps) for name, rows in splits.items()}

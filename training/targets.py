@@ -83,6 +83,7 @@ def encode_targets(rows: Mapping[str, Sequence[Any]], maps: LabelMaps) -> Target
 
     `category` is `[rows]` leaf indices, `parent` `[rows]` four-digit indices (also where only four
     digits are known), `flags` `[rows, flags]` of 0/1; all others `[rows]`. Unknown is `MISSING`.
+    Only where some rows came from daily work there are `weight` and `refused` (see `worked.py`).
 
     :raises DispatchError: INVALID_LABEL_MAP when a label is in no map.
     """
@@ -92,7 +93,7 @@ def encode_targets(rows: Mapping[str, Sequence[Any]], maps: LabelMaps) -> Target
     known = set(maps.leaves)
     leaves = [code if code in known else None for code in codes]
     functions, levels = tuple(maps.functions), tuple(maps.levels)
-    return {
+    targets = {
         "category": _indices(leaves, maps.leaves, "类别"),
         "parent": _indices([code[:4] if code else None for code in codes], parents, "类别"),
         "handler_function": _indices(rows["handler_function"], functions, "职能"),
@@ -102,4 +103,17 @@ def encode_targets(rows: Mapping[str, Sequence[Any]], maps: LabelMaps) -> Target
         "kind": _indices(rows["kind"], maps.kinds, "诉求类型"),
         "flags": _flags(rows["flags"], maps.flags),
         "taidi": _indices(rows["taidi_label"], tuple(TAIDI_CLASSES), "泰迪类别"),
+    }
+    return targets | _worked(rows, functions)
+
+
+def _worked(rows: Mapping[str, Sequence[Any]], functions: Sequence[str]) -> Targets:
+    """`weight`, in hundredths, and `refused`, `[rows, functions]` of 0/1, where rows came from daily work."""
+    if "weight" not in rows:
+        return {}
+    refused: list[list[str]] = [row or [] for row in rows["refused"]]
+    _refuse_unknown([name for row in refused for name in row], functions, "职能")
+    return {
+        "weight": np.array([round(100 * weight) for weight in rows["weight"]], dtype=np.int64),
+        "refused": np.array([[name in row for name in functions] for row in refused], dtype=np.int64),
     }

@@ -61,7 +61,7 @@ def encode_texts(vocabulary: NgramVocabulary, texts: Sequence[str]) -> csr_matri
 
 
 def _fit_head(
-    matrix: csr_matrix, target: NDArray[np.int64], labels: int, c: float
+    matrix: csr_matrix, target: NDArray[np.int64], labels: int, c: float, counts: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """`[K, labels]` weights and `[labels]` bias.
 
@@ -72,7 +72,9 @@ def _fit_head(
     bias = np.full(labels, -1.2, dtype=np.float32)  # about the margin of a text that is surely not of a class
     if len(np.unique(target[known])) < 2:
         return weights, bias
-    machine = LinearSVC(C=c, random_state=0).fit(matrix[known], target[known])
+    machine = LinearSVC(C=c, random_state=0).fit(
+        matrix[known], target[known], sample_weight=None if counts is None else counts[known]
+    )
     coefficients, intercept = machine.coef_, machine.intercept_
     if len(machine.classes_) == 2:  # scikit-learn keeps only one row for two classes
         coefficients, intercept = np.vstack([-coefficients, coefficients]), np.array([-intercept[0], intercept[0]])
@@ -82,15 +84,16 @@ def _fit_head(
 
 
 def fit_wide(texts: Sequence[str], targets: Targets, sizes: Mapping[str, int], size: int, c: float) -> WideBranch:
-    """Vocabulary and one linear SVM per head on the rows that know it.
+    """Vocabulary and one linear SVM per head on the rows that know it; those from daily work count by their weight.
 
     :param sizes: number of labels per head of `WIDE_HEADS`.
     """
     vocabulary = choose_vocabulary(texts, size)
     matrix = encode_texts(vocabulary, texts)
+    counts = targets["weight"] / 100 if "weight" in targets else None
     weights, biases, columns, start = [], [], {}, 0
     for head in tqdm(WIDE_HEADS, desc="wide branch"):
-        head_weights, head_bias = _fit_head(matrix, targets[head], sizes[head], c)
+        head_weights, head_bias = _fit_head(matrix, targets[head], sizes[head], c, counts)
         weights.append(head_weights)
         biases.append(head_bias)
         columns[head] = slice(start, start + sizes[head])

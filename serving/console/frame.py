@@ -61,7 +61,8 @@ async def take_seat(request: Request, needed: Role = Role.OPERATOR) -> Seat | Re
         return RedirectResponse(f"{MOUNT}/login?{urlencode({'next': wanted})}", status_code=303)
     if not seat.operator.role.may(needed):
         told = f"此页需要{needed.word}权限；您是{seat.operator.role.word}，请找管理员。"
-        return HTMLResponse(f'<!doctype html><html lang="zh-CN"><title>{told}</title><p>{told}</p>', status_code=403)
+        head = f'<!doctype html><html lang="zh-CN"><link rel="icon" href="data:,"><title>{told}</title>'
+        return HTMLResponse(f'{head}<p>{told}</p><p><a href="{MOUNT}/">返回工作台</a></p>', status_code=403)
     return seat
 
 
