@@ -103,6 +103,30 @@ def error_chart(curves: Mapping[str, Sequence[tuple[float, float]]], kept: Seque
         return _svg(figure, "自动派发占比与错派比例图")
 
 
+def learning_chart(curves: Mapping[str, Mapping[str, Sequence[tuple[int, float, float, float]]]]) -> str:
+    """Top-1 by number of labelled rows, one panel per head; the band is from the lowest to the highest seed.
+
+    :param curves: head → strategy → (rows, mean, lowest, highest).
+    """
+    titles = {"function": "职能（应由谁办）", "parent": "类别，四位"}
+    names = {"random": ("随机抽取", RIVAL), "uncertain": ("只看不确定", "#c64600"), "diverse": ("不确定 × 多样", OURS)}
+    with _style():
+        figure = Figure(figsize=(8.4, 3.8))
+        panels = figure.subplots(1, len(curves), squeeze=False)[0]
+        for axes, (head, told) in zip(panels, curves.items(), strict=True):
+            for strategy, points in told.items():
+                sizes, means, low, high = zip(*points, strict=True)
+                name, colour = names[strategy]
+                axes.plot(sizes, means, color=colour, marker="o", markersize=3, label=name)
+                axes.fill_between(sizes, low, high, color=colour, alpha=0.12, linewidth=0)
+            axes.set(title=titles.get(head, head), xlabel="已标注的工单数")
+            axes.grid(axis="y", color="#eeeeee")
+        panels[0].set(ylabel="首选命中的比例")
+        panels[0].legend(frameon=False, loc="lower right")
+        figure.tight_layout()
+        return _svg(figure, "学习曲线")
+
+
 def function_chart(figures: Figures) -> str:
     """F1 of each function, most frequent first."""
     rows = sorted(figures.per_function, key=lambda row: row.n)

@@ -27,6 +27,7 @@ class DataSection(Section):
     promise_share: float = Field(default=0.0, ge=0, lt=0.5)
     dialogues: bool
     worked: str = ""
+    settled: str = ""
 
 
 class EncoderSection(Section):

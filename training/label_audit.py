@@ -53,7 +53,7 @@ class Judged:
         others = self.probabilities.copy()
         rows = np.flatnonzero(self.given >= 0)
         others[rows, self.given[rows]] = -1.0
-        return others.argmax(axis=1)
+        return np.asarray(others.argmax(axis=1), dtype=np.int64)
 
     @property
     def suspicion(self) -> NDArray[np.float64]:
@@ -115,10 +115,8 @@ def _beside(features: csr_matrix, others: Labels) -> csr_matrix:
     return csr_matrix(hstack([features, _OTHER * told], format="csr"))
 
 
-def probe_margins(
-    seen: csr_matrix, target: NDArray[np.int64], held: csr_matrix, labels: int
-) -> NDArray[np.float64]:
-    """The linear probe: decision values `[held, labels]`; a label that is not among the seen gets the lowest of its row."""
+def probe_margins(seen: csr_matrix, target: NDArray[np.int64], held: csr_matrix, labels: int) -> NDArray[np.float64]:
+    """The linear probe: decision values `[held, labels]`; a label not among the seen gets the lowest of its row."""
     classes = np.unique(target)
     if len(classes) < 2:
         return np.zeros((held.shape[0], labels))

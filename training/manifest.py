@@ -62,6 +62,7 @@ def portable(config: TrainingConfig) -> dict[str, Any]:
         ("fit", "start"),
         ("fit", "teacher"),
         ("data", "worked"),
+        ("data", "settled"),
     ):
         if Path(tree[section][key]).is_absolute():
             tree[section][key] = Path(tree[section][key]).name

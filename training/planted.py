@@ -1,4 +1,4 @@
-"""The label audit on a copy with planted wrong labels: how many of them the top of the list holds, and what cleaning gains.
+"""The label audit on a copy with planted wrong labels: how many the top of the list holds, and what cleaning gains.
 
 A label drawn evenly from all is easy to find; one drawn by how common it is, harder; the one a linear model takes for
 likeliest beside the true one ("near") is what a careless reader writes, and the hardest. Labels of the data that are
@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from training.config import TrainingConfig
 from training.flags import wilson
 from training.label_audit import Judged, Labels, features_of, folds_of, indexed, judge, probe_margins
 from training.metrics import Score, difference, mean_of, score
+from training.splits import text_group
+from training.suspects import READ, rows_of
 
 How = Literal["even", "common", "near"]
 Column = Sequence[str | None]
@@ -148,3 +151,16 @@ def _hits(features: csr_matrix, taught: Column, held: Sequence[int], truth: Colu
     margins = probe_margins(features[known], target[known], features[held], len(names))
     answers = np.array(names)[margins.argmax(axis=1)]
     return np.asarray(answers == np.array(truth))
+
+
+def on_copy(config: TrainingConfig, rows: int, how: How = "common", seed: int = 1) -> list[Trial]:
+    """Trials on `rows` read rows of the data; half as many again, of other texts, judge what cleaning gains."""
+    audited = rows_of(config, READ)
+    told = [row for row in range(len(audited.ids)) if all(audited.labels[field][row] for field in READ)]
+    order = [told[place] for place in np.random.default_rng(seed).permutation(len(told))]
+    taught, others = order[:rows], order[rows:]
+    seen = {text_group(audited.texts[row]) for row in taught}
+    fresh = [row for row in others if text_group(audited.texts[row]) not in seen][: rows // 2]
+    chosen = [*taught, *fresh]
+    labels = {field: [audited.coarse[field][row] for row in chosen] for field in READ}
+    return list(rehearse([audited.texts[row] for row in chosen], labels, len(taught), how, seed=seed))

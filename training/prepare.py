@@ -17,6 +17,7 @@ from training import noise
 from training.batches import tokenize
 from training.config import TrainingConfig
 from training.corpus import encoder_text, load_corpus, load_dialogues
+from training.settled import with_settled
 from training.splits import split_corpus
 from training.targets import Targets, encode_targets
 from training.worked import with_worked
@@ -74,7 +75,7 @@ def data_fingerprint(part: Part) -> str:
     return digest.hexdigest()[:16]
 
 
-def load_parts(config: TrainingConfig, maps: LabelMaps) -> dict[str, Part]:
+def load_splits(config: TrainingConfig) -> dict[str, Dataset]:
     """`train`, `validation`, `test` and, where asked for, `promise` and `calls` (held-out two-sided calls).
 
     :raises DispatchError: INVALID_CONFIG when the data folder is not there.
@@ -99,4 +100,13 @@ def load_parts(config: TrainingConfig, maps: LabelMaps) -> dict[str, Part]:
         splits["calls"] = calls.select(held_out)
     if config.data.worked:
         splits = with_worked(splits, Path(config.data.worked))
+    return with_settled(splits, Path(config.data.settled)) if config.data.settled else splits
+
+
+def load_parts(config: TrainingConfig, maps: LabelMaps) -> dict[str, Part]:
+    """The splits with texts and targets.
+
+    :raises DispatchError: INVALID_CONFIG when the data folder is not there; INVALID_LABEL_MAP for an unknown label.
+    """
+    splits = load_splits(config)
     return {name: part_of(rows, maps) for name, rows in splits.items()}
