@@ -43,6 +43,17 @@ _RESTATES = re.compile(
 )
 _ASKS_WHO = re.compile(r"贵姓|称呼|联系方式|联系电话|(?:电话|号码|手机).{0,6}(?:吗|吧|呢|可以)")
 _PROTOCOL = re.compile(_ASKS_WHO.pattern + r"|登记|[记纪计][录绿]|感谢|谢谢|再见|请讲|请说|答复|很高兴|帮您")
+# What a citizen says when the agent guessed wrong: such a guess names a matter that is not theirs.
+_DENIES = re.compile(
+    r"(?:[哎唉嗯啊呃哦噢,，。、 ]|那个|这个)*(?:不是|没有|没得|不用|不要|不需要|不想|不对|不投诉|也不|都不|那倒|哪里)"
+)
+_MATTERS = re.compile(
+    r"主要|关键|重点|其实|就是(?:想|要|讲|这|希望|叫)|我(?:就|现在)?是?(?:想|要|只)|想(?:问|咨询|了解|知道|反映|投诉)|希望|求|"
+    r"投诉|举报|咨询|建议|反映|能不能|可不可以|怎么办|第[一二]|一个是|叫(?:[他她]|你们|街道|政府)|要[查管来派]|赶紧"
+)
+_ROOM = 300  # chosen among 120–500 on calls, docs/experiments.md
+_FULL = 60  # a longer turn is no more telling
+_ECHO = 0.2  # an agent's question that repeats what was said
 _MIN_SAID = 10
 _MIN_RESTATED = 12
 
@@ -81,24 +92,15 @@ def as_text(turns: Sequence[Turn]) -> str:
 def model_text(turns: Sequence[Turn]) -> str:
     """What the encoder reads: a single text unchanged; of a dialogue, what carries the matter.
 
-    The agent's restatements stand first: they are the shortest summary and survive truncation.
+    The agent's restatements stand first, the fullest before the others: they are the shortest summary and survive
+    truncation. Of a long call only the most telling turns follow, as they were said.
     """
-    if len(turns) == 1:
-        return turns[0].text
-    summary: list[str] = []
-    told: list[str] = []
-    asked = ""
-    for turn in turns:
-        if turn.speaker == "citizen":
-            if not (is_contentless(turn.text) or _ASKS_WHO.search(asked)):
-                told.append(_strip(turn.text))
-            continue
-        asked = turn.text
-        if _restates(asked):
-            summary.append(_strip(asked))
-        elif len(asked) >= _MIN_SAID and not _PROTOCOL.search(asked):
-            told.append(_strip(asked))
-    return " ".join([*summary, *told]) or " ".join(turn.text for turn in turns)
+    if len(turns) < 2:
+        return "".join(turn.text for turn in turns)
+    restated, told = _heard(turns)
+    restated.sort(key=len, reverse=True)
+    kept = _most_telling(told, _ROOM - sum(map(len, restated)))
+    return " ".join([*restated, *kept]) or " ".join(turn.text for turn in turns)
 
 
 def is_contentless(text: str) -> bool:
@@ -168,6 +170,38 @@ def _split(text: str, labels: list[re.Match[str]]) -> tuple[Turn, ...]:
         words = text[label.end() : end].strip()
         pieces.append(Turn(speaker="agent" if label[1] in _AGENT else "citizen", text=words))
     return tuple(turn for turn in pieces if turn.text)
+
+
+def _heard(turns: Sequence[Turn]) -> tuple[list[str], list[tuple[float, str]]]:
+    """The agent's restatements, and what else was said with how telling it is; without protocol and wrong guesses."""
+    restated: list[str] = []
+    told: list[tuple[float, str]] = []
+    asked = ""
+    for turn, answer in zip(turns, [*turns[1:], None], strict=True):
+        text = _strip(turn.text)
+        if turn.speaker == "citizen":
+            if not (is_contentless(turn.text) or _ASKS_WHO.search(asked)):
+                told.append((min(len(text) / _FULL, 1.0) + bool(_MATTERS.search(text)), text))
+            continue
+        asked = turn.text
+        if answer and answer.speaker == "citizen" and _DENIES.match(answer.text):
+            continue
+        if _restates(asked):
+            restated.append(text)
+        elif len(asked) >= _MIN_SAID and not _PROTOCOL.search(asked):
+            told.append((_ECHO, text))
+    return restated, told
+
+
+def _most_telling(told: list[tuple[float, str]], room: int) -> list[str]:
+    """The most telling of `told` until `room` characters are full, in the order they were said."""
+    kept = set()
+    for place in sorted(range(len(told)), key=lambda place: -told[place][0]):
+        if room <= 0:
+            break
+        kept.add(place)
+        room -= len(told[place][1])
+    return [told[place][1] for place in sorted(kept)]
 
 
 def _restates(text: str) -> bool:

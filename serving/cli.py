@@ -24,6 +24,9 @@ from serving.data_cli import data
 from serving.evaluate_cli import evaluate_command
 from serving.guard_cli import erase, keys
 from serving.hooks_cli import hooks
+from serving.label_audit_cli import HELP as AUDIT_HELP
+from serving.label_audit_cli import audit_command
+from serving.label_cli import add_label_commands
 from serving.operators_cli import operators
 from serving.promise_cli import promise_command
 from serving.promote_cli import gate_command, promote, rollback
@@ -250,3 +253,5 @@ app.command(name="promote", help="启用：把通过门禁的模型包放入 bun
 )
 app.command(name="rollback", help="退回：此前的模型包重新生效。")(rollback)
 app.add_typer(city_group(_training), name="city")
+data.command(name="audit", help=AUDIT_HELP)(audit_command(_training))
+add_label_commands(data, _training)

@@ -31,10 +31,12 @@ _REVIVE = (
 )
 _CANCEL = delete(outbox).where(outbox.c.state == PENDING, outbox.c.hook == bindparam("its_hook"))
 _ANY = select(outbox.c.id).where(outbox.c.state == PENDING, outbox.c.next_at <= bindparam("now")).limit(1)
+# Not one that was taken back since it was looked for: its subscriber would never hear of that.
 _TAKE = (
     update(outbox)
-    .where(outbox.c.id == bindparam("its_id"))
+    .where(outbox.c.id == bindparam("its_id"), outbox.c.state == PENDING)
     .values(attempts=outbox.c.attempts + 1, next_at=bindparam("until"))
+    .returning(outbox.c.id)
 )
 _END = (
     update(outbox)
@@ -171,10 +173,10 @@ def take(connection: Connection, busy: Collection[str], now: datetime) -> list[M
     found = select(outbox).where(outbox.c.state == PENDING, due).order_by(outbox.c.next_at, outbox.c.id).limit(_TAKEN)
     rows = connection.rows(found.where(outbox.c.hook.not_in(sorted(busy))) if busy else found)
     until = moments.stored(now + LEASE)
-    for row in rows:
-        connection.execute(_TAKE, {"its_id": row["id"], "until": until})
+    taken = [row for row in rows if connection.execute(_TAKE, {"its_id": row["id"], "until": until}).fetchone()]
+    for row in taken:
         row["attempts"] += 1
-    return messages(rows)
+    return messages(taken)
 
 
 def end(connection: Connection, outcomes: Iterable[Outcome]) -> None:

@@ -110,10 +110,12 @@ class Sessions:
         self._logins.clear(login)
         return token
 
-    def operator_of(self, token: str | None) -> Operator | None:
+    def operator_of(self, token: str | None, *, seen: bool = True) -> Operator | None:
         """Who has this token; None when nobody has, when it ended, or the operator was disabled.
 
         One look into the store by the token's digest, which tells nothing by how long it takes.
+
+        :param seen: whether it is the operator who asks; False: a page that brings itself up to date.
         """
         if not token:
             return None
@@ -123,10 +125,10 @@ class Sessions:
             operator = operators.find(connection, row[0]) if row else None
         if row is None or operator is None or operator.disabled_at:
             return None
-        opened, seen = moments.read(row[1]), moments.read(row[2])
-        if now >= min(opened + self._longest, seen + self._idle):
+        opened, last = moments.read(row[1]), moments.read(row[2])
+        if now >= min(opened + self._longest, last + self._idle):
             return None
-        if now - seen >= TOUCH:
+        if seen and now - last >= TOUCH:
             self._touch(digest, now)
         return operator
 

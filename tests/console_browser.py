@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:  # loaded only where a browser is there
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response, StorageState
+    from playwright.sync_api import (
+        Browser,
+        BrowserContext,
+        ConsoleMessage,
+        FilePayload,
+        Locator,
+        Page,
+        Response,
+        StorageState,
+    )
 
     from bench.service import Service
 
@@ -77,7 +86,7 @@ class Console:
         page.goto(f"{self.url}/console{path}")
         ready(page)
 
-    def case(self, text: str, **told: Any) -> str:
+    def case(self, text: str | list[dict[str, str]], **told: Any) -> str:
         """A case as an intake system sends it; returns its number."""
         case_id = f"E{next(_numbers):05}"
         sent = {"case_id": case_id, "transcript": text, "received_at": datetime.now(UTC).isoformat(), **told}
@@ -135,6 +144,11 @@ def see_case(page: "Page", case_id: str) -> None:
     page.locator(f'[data-case="{case_id}"][data-test=case]').wait_for()
 
 
+def file_of(name: str, content: str) -> "FilePayload":
+    """A file as one chooses it."""
+    return {"name": name, "mimeType": "text/csv", "buffer": content.encode()}
+
+
 def executable() -> str | None:
     """The browser, if there is one."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
@@ -161,9 +175,7 @@ def crowd() -> tuple[int, int]:
 
 
 @pytest.fixture(scope="module")
-def opened(
-    browser: "Browser", crowd: tuple[int, int], tmp_path_factory: pytest.TempPathFactory
-) -> "Iterator[Console]":
+def opened(browser: "Browser", crowd: tuple[int, int], tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Console]":
     """The service of a module, with the shipped model and invented cases."""
     from tests.console_world import world
 
@@ -178,4 +190,5 @@ def console(opened: Console) -> Iterator[Console]:
     opened.troubles.clear()
     yield opened
     opened.leave()
-    assert opened.troubles == []
+    if opened.troubles:
+        pytest.fail("\n".join(opened.troubles))

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 BARBECUE = "龙华区金贸街道的烧烤店夜里十二点还在门口摆桌子，油烟大、吵得人睡不着。"
 # What a caller's words would have to be to run as a script, if they ever reached the page as HTML.
-HOSTILE = "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>\"'><svg onload=window.harmed=1>{{7*7}}"
+HOSTILE = (
+    "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>\"'><svg onload=window.harmed=1>{{7*7}}"
+)
 TURNED = "\u202e倒过来的字\u2066\u2067\u200f，然后接着说路灯不亮"
 
 
@@ -41,7 +43,7 @@ def test_a_wrong_password_is_refused_in_words(console: Console) -> None:
 def test_operators_do_not_see_what_is_for_supervisors(console: Console) -> None:
     page = console.sign_in("li")
     assert page.locator("header nav a").all_inner_texts() == ["工作台", "规则"]
-    for path in ("/quality", "/system"):
+    for path in ("/quality", "/labels", "/system"):
         answer = page.goto(f"{console.url}/console{path}")
         assert answer is not None
         assert answer.status == 403
@@ -63,6 +65,8 @@ def test_after_the_session_ended_a_step_is_refused_in_words(console: Console) ->
     assert console.state(case_id).decision is None
     console.open(page, f"/case/{case_id}")
     assert "/console/login" in page.url
+    # The open page may have asked for more, and was told so.
+    console.troubles[:] = [one for one in console.troubles if "status of 401" not in one]
 
 
 def test_a_page_of_another_origin_can_send_nothing(console: Console) -> None:

@@ -1,11 +1,12 @@
-"""Every page in a browser, in both themes and on a phone: readable, within its width, and fit for assistive software."""
+"""Every page in a browser, in both themes and on a phone: within its width, and fit for assistive software."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console_browser import PHONE, WIDE, Console, see, see_case
+from tests.console_browser import PHONE, Console, file_of, see, see_case
+from tests.console_world import call
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -21,9 +22,8 @@ def queue(page: "Page", console: Console) -> None:
 
 
 def case(page: "Page", console: Console) -> None:
-    spoken = [{"speaker": "agent", "text": "您好，请讲。"}, {"speaker": "citizen", "text": f"{BARBECUE}电话13800000000。"}]
     before = console.case(BARBECUE, caller="looks")
-    case_id = console.case(spoken, caller="looks")
+    case_id = console.case(call(BARBECUE), caller="looks")
     console.api(lambda client: client.decide(before, {"action": "accept", "rank": 1, "operator": "zhou"}))
     console.open(page, f"/case/{case_id}")
     see_case(page, case_id)
@@ -76,8 +76,7 @@ def trial(page: "Page", console: Console) -> None:
 
 def upload(page: "Page", console: Console) -> None:
     console.open(page, "/rules?view=upload")
-    bad = {"name": "坏.csv", "mimeType": "text/csv", "buffer": BAD.encode()}
-    page.locator("input[type=file]").set_input_files([bad])  # type: ignore[list-item]
+    page.locator("input[type=file]").set_input_files([file_of("坏.csv", BAD)])
     see(page, "check-errors")
 
 
@@ -94,6 +93,11 @@ def quality(page: "Page", console: Console) -> None:
         see(page, part)
 
 
+def labels(page: "Page", console: Console) -> None:
+    console.open(page, "/labels")
+    page.locator("header nav a[aria-current=page]", has_text="标注").wait_for()
+
+
 def system(page: "Page", console: Console) -> None:
     console.open(page, "/system")
     for part in ("versions", "bundle", "shadow", "operators"):
@@ -107,7 +111,8 @@ def keys(page: "Page", console: Console) -> None:
     page.locator("dialog#keys[open]").wait_for()
 
 
-PAGES = (queue, case, override, override_form, consult, returned, done, rules, trial, upload, versions, quality, system, keys)
+CASES = (queue, case, override, override_form, consult, returned, done)
+PAGES = (*CASES, rules, trial, upload, versions, quality, labels, system, keys)
 
 
 @pytest.mark.parametrize("show", PAGES, ids=lambda show: show.__name__)
@@ -145,7 +150,7 @@ def test_on_a_phone_a_case_is_decided_by_touch(console: Console) -> None:
 
 def faults(page: "Page") -> list[str]:
     """What axe-core holds to be serious or worse, contrast included."""
-    from axe_playwright_python.sync_playwright import Axe
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.console_browser import Console, see
+from tests.console_browser import Console, file_of, see
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -16,7 +16,7 @@ def send(page: "Page", name: str, content: str) -> None:
     """Choose a file as an administrator does."""
     with page.expect_file_chooser() as chosen:
         see(page, "rules-pick").click()
-    chosen.value.set_files([{"name": name, "mimeType": "text/csv", "buffer": content.encode()}])  # type: ignore[list-item]
+    chosen.value.set_files([file_of(name, content)])
 
 
 def test_the_table_is_searched_and_a_row_opened_by_its_link(console: Console) -> None:

@@ -1,4 +1,4 @@
-"""The console in a browser with 500 cases waiting: by limits that a busy machine keeps too; bench/console.py measures."""
+"""The console in a browser with 500 cases waiting, by limits that a busy machine keeps too."""
 
 import statistics
 

@@ -3,11 +3,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
 from serving import hooks, moments, outbox
+from serving.connection import Connection
 from serving.events import record
-from serving.outbox import DEAD, DELIVERED, KEEP, LEASE, PENDING, Outcome
+from serving.outbox import DEAD, DELIVERED, KEEP, LEASE, PENDING, UNDONE, Outcome
 from serving.schema import outbox as table
 from serving.store import Store
 
@@ -44,6 +46,20 @@ def test_what_is_taken_is_leased(store: Store) -> None:
         assert not outbox.any_due(connection, moment + LEASE - timedelta(seconds=1))
         assert outbox.any_due(connection, moment + LEASE)
     assert store.write(lambda connection: outbox.take(connection, (), moment)) == []
+
+
+def test_what_is_taken_back_while_it_is_looked_for_is_not_taken(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, "crm", count=2)
+
+    def late(connection: Connection) -> list[outbox.Message]:
+        found = connection.rows(select(table).order_by(table.c.id))
+        outbox.take_back(connection, outbox.Of("工单-0", "dispatch", 7))
+        monkeypatch.setattr(connection, "rows", lambda *_: found)
+        return outbox.take(connection, (), now())
+
+    store.write(lambda connection: connection.execute(update(table).values(payload='{"id": 7}')).rowcount)
+    assert [message.case_id for message in store.write(late)] == ["工单-1"]
+    assert [row["state"] for row in outgoing(store)] == [UNDONE, PENDING]
 
 
 def test_nothing_is_taken_for_who_is_being_served(store: Store) -> None:

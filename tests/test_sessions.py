@@ -140,6 +140,18 @@ def test_a_session_ends_when_nobody_is_there_and_in_any_case(store: Store) -> No
     assert desk.operator_of(token) is None
 
 
+def test_a_page_that_brings_itself_up_to_date_does_not_keep_a_session(store: Store) -> None:
+    make(store)
+    clock = Clock()
+    desk = Sessions(store, idle=timedelta(hours=8), clock=clock)
+    token = desk.open("zhang", GOOD, address="::1")
+    clock.now += timedelta(hours=7)
+    assert desk.operator_of(token, seen=False)
+    store.write(nothing)
+    clock.now += timedelta(hours=1)
+    assert desk.operator_of(token, seen=False) is None
+
+
 def test_being_there_is_written_down_once_a_minute(store: Store) -> None:
     make(store)
     clock = Clock()

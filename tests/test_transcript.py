@@ -127,6 +127,47 @@ def test_model_text_keeps_an_agents_echo_with_content() -> None:
     assert transcript.model_text(turns) == "在那个什么广场 南苑路的望月广场西门旁边 井盖没了"
 
 
+def test_model_text_drops_a_guess_of_the_agent_that_the_citizen_denies() -> None:
+    turns = (
+        _citizen("我想说一下楼下那家店"),
+        _agent("您是要投诉店里的饭菜不干净对吗"),
+        _citizen("哎不是不是，是他把桌子摆到人行道上"),
+        _agent("您是要求把人行道上的桌子清走对吗"),
+        _citizen("对"),
+    )
+    said = transcript.model_text(turns)
+    assert said == "您是要求把人行道上的桌子清走对吗 我想说一下楼下那家店 哎不是不是，是他把桌子摆到人行道上".replace(
+        "哎", ""
+    )
+
+
+def test_model_text_puts_the_fullest_restatement_first() -> None:
+    turns = (
+        _citizen("路口那个井盖"),
+        _agent("您说的是哪个路口，是吗"),
+        _citizen("嗯南边的"),
+        _agent("您反映南边路口井盖缺失，要求尽快补上，是吗"),
+        _citizen("是的"),
+    )
+    assert transcript.model_text(turns).startswith("您反映南边路口井盖缺失")
+
+
+def test_model_text_of_a_long_call_keeps_what_matters_in_the_order_it_was_said() -> None:
+    talk = tuple(
+        _citizen(f"前天下雨我去了第{number}趟菜场，路上遇到邻居聊了一会天") for number in "甲乙丙丁戊己庚辛壬癸子丑寅卯"
+    )
+    early, late = "我主要是反映小区的电梯老是停", "希望叫你们派人来检修一下电梯"
+    said = transcript.model_text((_citizen(early), *talk, _citizen(late)))
+    assert said.startswith(early)
+    assert said.endswith(late)
+    assert len(said) < 350
+
+
+def test_model_text_of_a_short_call_drops_nothing_that_was_told() -> None:
+    told = ("楼上漏水", "在海甸岛", "三个月了")
+    assert transcript.model_text(tuple(map(_citizen, told))) == " ".join(told)
+
+
 def test_model_text_of_a_call_without_content_is_the_call() -> None:
     turns = (_agent("您好"), _citizen("喂"))
     assert transcript.model_text(turns) == "您好 喂"

@@ -40,7 +40,8 @@ class Imported:
 
     def lines(self) -> Iterator[str]:
         """The import as a person reads it."""
-        yield f"读入 {len(self.labels)} 件标注；未标 {self.unread} 件；各人意见不一 {len(self.open_questions)} 处，未采用"
+        told = f"读入 {len(self.labels)} 件标注；未标 {self.unread} 件"
+        yield f"{told}；各人意见不一 {len(self.open_questions)} 处，未采用"
         for case, question in self.open_questions[:_MOST_TOLD]:
             yield f"  {case}：{question}"
 
@@ -65,7 +66,8 @@ def read_tasks(path: Path) -> list[Answered]:
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             wrong.append(f"第 {number} 条：缺少或不识 {str(error).splitlines()[0]}")
     if wrong:
-        told = f"{path} 有 {len(wrong)} 条不是 dispatch data next 给出的任务；请用 Label Studio 的 JSON 或 Argilla 的 to_json。"
+        told = f"{path} 有 {len(wrong)} 条不是 dispatch data next 给出的任务；"
+        told += "请用 Label Studio 的 JSON 或 Argilla 的 to_json。"
         raise _wrong(path, told, wrong)
     return found
 
@@ -149,7 +151,7 @@ def training_rows(imported: Imported, at: datetime) -> list[WorkedRow]:
                 text=case.text,
                 weight=STRONG,
                 provenance=source,
-                **known,  # type: ignore[arg-type]
+                **known,
             )
         )
     return rows

@@ -19,7 +19,13 @@ TITLES = {
     "kind": "诉求类型",
     "flags": "标记",
 }
-FLAG_NAMES = {"urgent": "紧急", "refuse": "不予受理", "vague": "不清楚", "multi": "多件事", "status": "查进度"}
+FLAG_NAMES = {
+    "urgent": "紧急",
+    "refuse": "不属受理范围",
+    "vague": "信息不足",
+    "multi": "一单多诉",
+    "status": "查询催办",
+}
 _TYPES = {"category": "taxonomy", **dict.fromkeys(("function", "level", "kind", "flags"), "choices")}
 
 

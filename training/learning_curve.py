@@ -1,4 +1,4 @@
-"""Does choosing what to label pay? The same number of rows, chosen and drawn, with a linear probe: `dispatch data curve`.
+"""Does choosing what to label pay? As many rows, chosen and drawn, with a linear probe: `dispatch data curve`.
 
 The probe is the n-gram branch alone: minutes instead of days, and it chooses for itself as a model in service would.
 """

@@ -92,7 +92,7 @@ def _unlike(candidates: Iterable[Candidate], seen: Iterable[Candidate]) -> list[
 
 
 def worths(cases: Sequence[Candidate], answers: Predictions, functions: Sequence[str]) -> Floats:
-    """`[cases]` how uncertain the model is; of a disputed case at least how surprised it is by what people made of it."""
+    """`[cases]` how uncertain the model is; of a disputed case at least how surprised by what people did."""
     _, members = parent_membership(LabelMaps.load())
     parents = np.exp(answers.category.astype(np.float64)) @ members.T
     worth = uncertainty([np.exp(answers.function), parents])

@@ -10,7 +10,7 @@ from serving.console.case_screen import CaseScreen
 from serving.console.case_trouble import in_words
 from serving.console.case_work import CaseWork
 from serving.console.filters import Filters
-from serving.console.frame import MOUNT, frame, take_seat, titled
+from serving.console.frame import MOUNT, PATIENCE, frame, take_seat, titled
 from serving.console.templates import render
 
 _HEAD = f'<link rel="stylesheet" href="{MOUNT}/static/case.css"><script src="{MOUNT}/static/case.js" defer></script>'
@@ -18,7 +18,7 @@ _HEAD = f'<link rel="stylesheet" href="{MOUNT}/static/case.css"><script src="{MO
 
 def add() -> None:
     """Register the page."""
-    ui.page("/case/{case_id:path}", title=titled("办件"))(_case)
+    ui.page("/case/{case_id:path}", title=titled("办件"), response_timeout=PATIENCE)(_case)
 
 
 async def _case(request: Request, case_id: str) -> Response | None:

@@ -47,7 +47,7 @@ class CaseScreen:
         self._pane = ui.html(self._html(self._shown), sanitize=False).classes("pane")
         ui.html(_STEPS, sanitize=False)
         ui.on("case", self._on)
-        ui.timer(RENEWED, self._renew, immediate=False)
+        self._timer = ui.timer(RENEWED, self._renew, immediate=False)
         self._client = context.client
         self._client.on_disconnect(self._leave)
         self._client.on_connect(self._arrive)
@@ -100,7 +100,7 @@ class CaseScreen:
         login = self._seat.operator.login
         if act is Act.SKIP:
             job = partial(self._work.next, page.case_id, self._filters)
-            self._put(*await self._seat.read(self._rendered, job))
+            self._put(*await self._seat.act(self._rendered, job))
             await self._left(page)
         elif act is Act.TAKE_OVER:
             job = partial(self._work.open, page.case_id, over=True)
@@ -182,7 +182,7 @@ class CaseScreen:
     async def _left(self, before: CasePage | None) -> None:
         """Give back the case that is no longer on the screen; the next one is there already."""
         if before and (self._page is None or self._page.case_id != before.case_id):
-            await self._seat.read(self._work.leave, before.case_id)
+            await self._seat.give_back(self._work.leave, before.case_id)
 
     async def _failed(self, error: DispatchError, told: Message) -> None:
         """Where it is read: in the dialog, or above the page; a case that has changed is shown as it is now."""
@@ -197,7 +197,8 @@ class CaseScreen:
     async def _renew(self) -> None:
         """Keep the case; when another operator took it over, or gave it back, say so."""
         page = self._page
-        if page is None or self._busy:
+        # Timers run on for a while after the page was closed, when the case has been given back.
+        if page is None or self._busy or not self._client.has_socket_connection:
             return
         try:
             holder = await self._seat.read(self._work.renew, page)
@@ -205,11 +206,15 @@ class CaseScreen:
                 self._put(*await self._seat.read(self._rendered, partial(self._work.open, page.case_id)))
                 ui.notify(f"此工单已由{holder}接管。" if holder else "此工单现由您办理。", position="top", timeout=8000)
         except DispatchError as error:
-            tell(error)
+            if error.kind is ErrorKind.UNAUTHORIZED:
+                self._timer.cancel()
+                ui.navigate.reload()  # which leads to the login page
+            else:
+                tell(error)
 
     async def _leave(self) -> None:
         if self._page:
-            await self._seat.read(self._work.leave, self._page.case_id)
+            await self._seat.give_back(self._work.leave, self._page.case_id)
 
     async def _arrive(self) -> None:
         """The page is shown, or the connection is back; what was given back meanwhile is taken again."""

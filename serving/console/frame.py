@@ -1,4 +1,4 @@
-"""What all pages of the console share: the way in, the head with its places, the look, and the keys that work everywhere.
+"""What all pages of the console share: the way in, the head with its places, the look, the keys that work everywhere.
 
 @ui.page("/rules", title=titled("规则"))
 async def rules_page(request: Request) -> Response | None:
@@ -27,16 +27,18 @@ from serving.roles import Role
 MOUNT = "/console"
 THEME_COOKIE = "dispatch_theme"
 PRODUCT = "12345 智能派单"
+PATIENCE = 30.0  # seconds a page may take before its reader is told, in English, that it did not come
 # Title, path, who may go there, the key that goes there after g.
 PLACES = (
     ("工作台", "/", Role.OPERATOR, "w"),
     ("规则", "/rules", Role.OPERATOR, "r"),
     ("质量", "/quality", Role.SUPERVISOR, "q"),
+    ("标注", "/labels", Role.SUPERVISOR, "l"),
     ("系统", "/system", Role.SUPERVISOR, "s"),
 )
 Keys = Sequence[tuple[str, str]]
 _KEYS: Keys = (
-    ("g w · g r · g q · g s", "去工作台 · 规则 · 质量 · 系统"),
+    ("g w · g r · g q · g l · g s", "去工作台 · 规则 · 质量 · 标注 · 系统"),
     ("t", "切换明暗"),
     ("?", "按键说明"),
     ("Esc", "关闭弹窗"),

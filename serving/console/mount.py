@@ -13,6 +13,7 @@ from nicegui import ui
 from starlette.staticfiles import StaticFiles
 
 from serving.console.frame import MOUNT, PRODUCT
+from serving.console.gate import Gate
 from serving.console.login import login_routes
 from serving.console.origin import Origin
 from serving.console.pages import add_pages
@@ -52,7 +53,8 @@ def mount(app: FastAPI, settings: Settings) -> None:
     app.include_router(login_routes())
     app.mount(f"{MOUNT}/static", _Static(directory=_STATIC))
     app.add_api_route(MOUNT, lambda: RedirectResponse(f"{MOUNT}/"), include_in_schema=False)
-    app.add_middleware(Origin)
+    app.add_middleware(Gate)
+    app.add_middleware(Origin)  # around the gate: its headers are for every answer
     add_pages()
     ui.run_with(
         app,

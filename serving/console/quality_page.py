@@ -5,7 +5,7 @@ from fastapi.responses import Response
 from nicegui import ui
 
 from dispatch_model.errors import DispatchError
-from serving.console.frame import MOUNT, frame, take_seat, titled
+from serving.console.frame import MOUNT, PATIENCE, frame, take_seat, titled
 from serving.console.ledger import Ledger
 from serving.console.quality import PERIODS
 from serving.console.quality_html import shown_of
@@ -19,7 +19,7 @@ _DEFAULT = 30
 def add() -> None:
     """Register the page."""
 
-    @ui.page("/quality", title=titled(TITLE))
+    @ui.page("/quality", title=titled(TITLE), response_timeout=PATIENCE)
     async def quality_page(request: Request) -> Response | None:
         seat = await take_seat(request, Role.SUPERVISOR)
         if isinstance(seat, Response):

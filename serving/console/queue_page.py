@@ -11,10 +11,10 @@ from nicegui import ui
 from nicegui.events import GenericEventArguments
 
 from dispatch_model.cases import Disposition
-from dispatch_model.errors import DispatchError
+from dispatch_model.errors import DispatchError, ErrorKind
 from serving.cases_wire import State
 from serving.console.filters import LONGEST, Filters
-from serving.console.frame import MOUNT, frame, take_seat, titled
+from serving.console.frame import MOUNT, PATIENCE, frame, take_seat, titled
 from serving.console.queue_view import PAGE, TABS, Drawn, QueueView, look
 from serving.console.room import Seat
 from serving.console.templates import visible
@@ -22,7 +22,6 @@ from serving.words import DISPOSITIONS
 
 TITLE = "工作台"
 TICK = 1.0  # seconds between looks at the board
-_CHECKED = 30  # ticks between looks at whether the operator is still signed in
 KEYS = (("j k · ↑ ↓", "选下一件 · 上一件"), ("Enter", "打开选中的工单"), ("/", "在队列中查找"))
 _HEAD = f'<link rel="stylesheet" href="{MOUNT}/static/queue.css"><script src="{MOUNT}/static/queue.js" defer></script>'
 _VALUE = "(event) => emit(event.target.value)"
@@ -30,7 +29,7 @@ _VALUE = "(event) => emit(event.target.value)"
 
 def add() -> None:
     """Register the page."""
-    ui.page("/", title=titled(TITLE))(_queue)
+    ui.page("/", title=titled(TITLE), response_timeout=PATIENCE)(_queue)
 
 
 async def _queue(request: Request) -> Response | None:
@@ -78,7 +77,6 @@ class _Queue:
         self._known = drawn.view.urgent
         self._seen: tuple[object, ...] = ()
         self._options: dict[str, tuple[object, ...]] = {}
-        self._ticks = 0
         self._head = ui.html(sanitize=False).classes("queue-head")
         with ui.element("div").classes("tabs").props('role=group aria-label="工单状态"'):
             self._tabs = [self._tab(state) for state, _ in TABS]
@@ -90,7 +88,7 @@ class _Queue:
         self._table = ui.html(sanitize=False).props("id=queue")
         self._more = _button("more", self._show_more)
         self._show(drawn)
-        ui.timer(TICK, self._tick)
+        self._timer = ui.timer(TICK, self._look)
 
     def _tab(self, state: State | None) -> ui.html:
         async def chosen() -> None:
@@ -130,14 +128,6 @@ class _Queue:
         self._shown += PAGE
         await self._look()
 
-    async def _tick(self) -> None:
-        self._ticks += 1
-        sessions = self._seat.room.sessions
-        if self._ticks % _CHECKED == 0 and not await self._seat.read(sessions.operator_of, self._seat.token):
-            ui.navigate.reload()  # which leads to the login page
-            return
-        await self._look()
-
     async def _look(self) -> None:
         """Show what has changed; where the store does not answer say so, and go on."""
         room, me = self._seat.room, self._seat.operator.login
@@ -148,6 +138,10 @@ class _Queue:
                 self._show(await self._seat.read(look, room.board, room.store, self._filters, me, self._shown))
                 self._seen = seen
         except DispatchError as error:
+            if error.kind is ErrorKind.UNAUTHORIZED:
+                self._timer.cancel()
+                ui.navigate.reload()  # which leads to the login page
+                return
             self._seen = ()
             self._status.set_content(f'<span class="tag bad">{escape(str(error))}</span>')
 

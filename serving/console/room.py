@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from fastapi import FastAPI
@@ -111,22 +112,34 @@ class Seat:
         return self.operator.actor
 
     async def read(self, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`ask(...)` in a thread: what reads the store must not stop the pages of others.
+        """`ask(...)` in a thread, if the session still holds; that does not count as being there.
 
-        :raises DispatchError: what `ask` raises.
+        What reads the store must not stop the pages of others, and a page may ask without its operator.
+
+        :raises DispatchError: UNAUTHORIZED when the session has ended, and what `ask` raises.
         """
-        return await asyncio.to_thread(ask, *args, **kwargs)
+        return await asyncio.to_thread(self._checked, False, partial(ask, *args, **kwargs))
 
     async def act(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`step(...)` in a thread, if the session still holds.
+        """`step(...)`, which the operator wants, in a thread, if the session still holds.
 
         :raises DispatchError: UNAUTHORIZED when the session has ended, and what `step` raises.
         """
-        operator = await asyncio.to_thread(self.room.sessions.operator_of, self.token)
+        return await asyncio.to_thread(self._checked, True, partial(step, *args, **kwargs))
+
+    async def give_back(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`step(...)` in a thread, whether or not the session still holds: it lets go of what the operator had.
+
+        :raises DispatchError: what `step` raises.
+        """
+        return await asyncio.to_thread(step, *args, **kwargs)
+
+    def _checked(self, seen: bool, step: Callable[[], T]) -> T:
+        operator = self.room.sessions.operator_of(self.token, seen=seen)
         if operator is None or operator.role != self.operator.role:
             told = "登录已失效或权限已变；请重新登录，刚才的操作没有执行。"
             raise DispatchError(ErrorKind.UNAUTHORIZED, told, field="session")
-        return await asyncio.to_thread(step, *args, **kwargs)
+        return step()
 
 
 def tell(error: DispatchError) -> None:

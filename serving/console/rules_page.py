@@ -14,7 +14,7 @@ from dispatch_model.errors import DispatchError
 from dispatch_model.headers import chinese
 from dispatch_model.rules import TITLES, RuleKind
 from serving.console import rules_upload_page, rules_versions_page
-from serving.console.frame import MOUNT, Keys, frame, take_seat, titled
+from serving.console.frame import MOUNT, PATIENCE, Keys, frame, take_seat, titled
 from serving.console.room import Seat, tell
 from serving.console.rules_browse import CHOICES, LEVELS_OF, PATH, Wanted, browse, kind_of
 from serving.console.rules_card import card
@@ -33,7 +33,7 @@ _FORM, _OPEN = "(e) => rules.form(e, emit)", "(e) => rules.opened(e, emit)"
 def add() -> None:
     """Register the page."""
 
-    @ui.page("/rules", title=titled("规则"))
+    @ui.page("/rules", title=titled("规则"), response_timeout=PATIENCE)
     async def rules_page(request: Request) -> Response | None:
         seat = await take_seat(request)
         if isinstance(seat, Response):

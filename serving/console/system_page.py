@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from nicegui import events, ui
 
 from dispatch_model.errors import DispatchError
-from serving.console.frame import MOUNT, frame, take_seat, titled
+from serving.console.frame import MOUNT, PATIENCE, frame, take_seat, titled
 from serving.console.room import Room, Seat, tell
 from serving.console.system_forms import perform
 from serving.console.system_steps import Steps
@@ -29,7 +29,7 @@ _HEAD = (
 def add() -> None:
     """Register the page."""
 
-    @ui.page("/system", title=titled(TITLE))
+    @ui.page("/system", title=titled(TITLE), response_timeout=PATIENCE)
     async def system_page(request: Request) -> Response | None:
         seat = await take_seat(request, Role.SUPERVISOR)
         if isinstance(seat, Response):
@@ -78,7 +78,7 @@ class _Parts:
         await self._show_health()
 
     async def _show_health(self) -> None:
-        found = await self._seat.act(health, self._room)
+        found = await self._seat.read(health, self._room)
         self._health.set_content(render("system_health.html.j2", health=found))
 
     async def _live(self) -> None:

@@ -20,10 +20,11 @@
 
   document.addEventListener("keydown", (event) => {
     if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (after === "g" && /^[a-z]$/.test(event.key)) { after = ""; event.stopImmediatePropagation(); go(event.key); return; }
-    after = event.key;
-    if (event.key === "t") theme();
-    if (event.key === "?" || event.key === "？") help();
+    const key = event.key.toLowerCase(); // Caps Lock changes nothing
+    if (after === "g" && /^[a-z]$/.test(key)) { after = ""; event.stopImmediatePropagation(); go(key); return; }
+    after = key;
+    if (key === "t" && !event.repeat) theme();
+    if (key === "?" || key === "？") help();
   }, true);
   document.addEventListener("click", (event) => {
     const wanted = event.target.closest?.("[data-do]")?.dataset.do;

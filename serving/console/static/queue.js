@@ -38,10 +38,11 @@
       if (event.key === "Escape") { event.target.blur(); held = true; restore(); }
       return;
     }
-    if (event.key === "j" || event.key === "ArrowDown") { event.preventDefault(); move(1); }
-    else if (event.key === "k" || event.key === "ArrowUp") { event.preventDefault(); move(-1); }
-    else if (event.key === "/") { event.preventDefault(); document.querySelector("[data-test=filter-text]")?.focus(); }
-    else if (event.key === "Enter" && event.target === document.body) {
+    const key = event.key.toLowerCase(); // Caps Lock changes nothing
+    if (key === "j" || key === "arrowdown") { event.preventDefault(); move(1); }
+    else if (key === "k" || key === "arrowup") { event.preventDefault(); move(-1); }
+    else if (key === "/" || key === "／" || key === "、") { event.preventDefault(); document.querySelector("[data-test=filter-text]")?.focus(); }
+    else if (key === "enter" && event.target === document.body) {
       (links().find((link) => link.dataset.case === at) || links()[0])?.click();
     }
   });

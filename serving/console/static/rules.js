@@ -94,8 +94,10 @@
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && typing(event.target)) event.target.blur();
-    if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey || !/^[/a-z]$/.test(event.key)) return;
-    const wanted = document.querySelector(`[data-key="${event.key}"]`);
+    if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = /^[／、]$/.test(event.key) ? "/" : event.key.toLowerCase(); // as an input method or Caps Lock has it
+    if (!/^[/a-z]$/.test(key)) return;
+    const wanted = document.querySelector(`[data-key="${key}"]`);
     if (!wanted) return;
     event.preventDefault();
     if (typing(wanted)) wanted.focus();
