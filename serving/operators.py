@@ -16,6 +16,7 @@ from serving import events, moments
 from serving.connection import Connection
 from serving.guard import Actor
 from serving.keys import CONSOLE
+from serving.masking import mask
 from serving.passwords import Hash
 from serving.roles import Role
 from serving.schema import console_sessions, operators
@@ -171,6 +172,9 @@ def _check(login: str, name: str) -> None:
     if not _LOGIN.fullmatch(login):
         told = f"登录名 {login} 应为 2 至 32 个小写字母、数字、点、- 或 _，以字母或数字开头，如 zhangsan。"
         raise DispatchError(ErrorKind.INVALID_PARAMETER, told, field="login", value=login)
+    if mask(login) != login:
+        told = f"登录名 {mask(login)} 看起来是个人信息（如手机号），记录中会被脱敏而认不出是谁；请用工号或姓名拼音。"
+        raise DispatchError(ErrorKind.INVALID_PARAMETER, told, field="login", value=mask(login))
     if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
         told = f"姓名应为 1 至 {LONGEST_NAME} 个可见字符，如 张三。"
         raise DispatchError(ErrorKind.INVALID_PARAMETER, told, field="name", value=name)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from nicegui import context, ui
+from nicegui import background_tasks, context, ui
 from nicegui.events import GenericEventArguments
 
 from dispatch_model.errors import DispatchError, ErrorKind
@@ -89,8 +89,8 @@ class CaseScreen:
         if wanted.told:
             ui.notify(wanted.told, type="warning", position="top", timeout=4000)
         if wanted.act is Act.BACK:
-            await self._leave()
             ui.navigate.to(case_url(None, self._filters).removeprefix("/console"))
+            await self._leave()
         elif wanted.act is Act.UNDO:
             await self._undo()
         elif self._page and wanted.act:
@@ -101,7 +101,7 @@ class CaseScreen:
         if act is Act.SKIP:
             job = partial(self._work.next, page.case_id, self._filters)
             self._put(*await self._seat.act(self._rendered, job))
-            await self._left(page)
+            self._left(page)
         elif act is Act.TAKE_OVER:
             job = partial(self._work.open, page.case_id, over=True)
             self._put(*await self._seat.act(self._rendered, job))
@@ -119,7 +119,7 @@ class CaseScreen:
 
     async def _step(self, page: CasePage, wish: forms.Wish) -> None:
         self._after(*await self._seat.act(self._written, partial(self._work.step, page, wish, self._filters)))
-        await self._left(page)
+        self._left(page)
 
     async def _undo(self) -> None:
         doing = self._bar.last
@@ -129,7 +129,7 @@ class CaseScreen:
         before = self._page
         self._bar.drop(doing)
         self._after(*await self._seat.act(self._written, partial(self._work.undo, doing)))
-        await self._left(before)
+        self._left(before)
 
     async def _helped(self, told: Message) -> None:
         """What a dialog shows while it is filled in."""
@@ -179,10 +179,10 @@ class CaseScreen:
         self._pane.content = html
         ui.run_javascript(shown_call(shown.page, self._filters, self._bar))
 
-    async def _left(self, before: CasePage | None) -> None:
-        """Give back the case that is no longer on the screen; the next one is there already."""
+    def _left(self, before: CasePage | None) -> None:
+        """Give back the case that is no longer on the screen; meanwhile keys count for the next one already."""
         if before and (self._page is None or self._page.case_id != before.case_id):
-            await self._seat.give_back(self._work.leave, before.case_id)
+            background_tasks.create(self._seat.give_back(self._work.leave, before.case_id), name="give back a case")
 
     async def _failed(self, error: DispatchError, told: Message) -> None:
         """Where it is read: in the dialog, or above the page; a case that has changed is shown as it is now."""

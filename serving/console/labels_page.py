@@ -11,7 +11,7 @@ from nicegui.events import GenericEventArguments, KeyEventArguments
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.settled_label import LONGEST_NOTE, Action, SettledLabel
 from dispatch_model.suspect import FIELDS, Key
-from serving.console.frame import MOUNT, frame, take_seat, titled
+from serving.console.frame import MOUNT, PATIENCE, frame, take_seat, titled
 from serving.console.label_desk import LabelDesk, Progress, Shown
 from serving.console.room import Seat, tell
 from serving.console.templates import render, visible
@@ -35,7 +35,7 @@ _STALE = frozenset({ErrorKind.CASE_STATE})
 
 def add() -> None:
     """Register the page."""
-    ui.page("/labels", title=titled(TITLE))(_labels)
+    ui.page("/labels", title=titled(TITLE), response_timeout=PATIENCE)(_labels)
 
 
 async def _labels(request: Request) -> Response | None:

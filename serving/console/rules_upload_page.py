@@ -50,8 +50,12 @@ class _Upload:
 
     async def _download(self, event: events.GenericEventArguments) -> None:
         kind, desk = RuleKind(str(event.args)), self._seat.room.rules
-        content, name = await self._seat.read(_workbook, desk, kind)
-        ui.download.content(content, name)
+        try:
+            content, name = await self._seat.read(_workbook, desk, kind)
+        except DispatchError as error:
+            tell(error)
+        else:
+            ui.download.content(content, name)
 
     async def _uploaded(self, event: events.UploadEventArguments) -> None:
         self._stop()
@@ -122,8 +126,12 @@ class _Part:
 
     async def _report(self) -> None:
         if self._month and self._month.diff:
-            page = await self._seat.read(render_report, self._month.diff, created=datetime.now(UTC))
-            ui.download.content(page, f"{self._checked.title}变更的影响.html")
+            try:
+                page = await self._seat.read(render_report, self._month.diff, created=datetime.now(UTC))
+            except DispatchError as error:
+                tell(error)
+            else:
+                ui.download.content(page, f"{self._checked.title}变更的影响.html")
 
     async def _apply(self, event: events.GenericEventArguments) -> None:
         checked, desk = self._checked, self._seat.room.rules
