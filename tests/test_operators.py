@@ -69,7 +69,9 @@ def test_the_role_says_what_the_service_allows() -> None:
     assert scopes[Role.ADMIN] == set(Scope)
 
 
-@pytest.mark.parametrize("login", ["", "z", "13800000000", "Zhang", "张三", "-zhang", "zhang san", "z" * 33, "zhang\n", "z:x"])
+@pytest.mark.parametrize(
+    "login", ["", "z", "13800000000", "Zhang", "张三", "-zhang", "zhang san", "z" * 33, "zhang\n", "z:x"]
+)
 def test_a_login_is_plain(store: Store, login: str) -> None:
     with pytest.raises(DispatchError, match="登录名"):
         make(store, login)

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pypinyin import Style, pinyin
-
 from dispatch_model.city import City
 from dispatch_model.labels import LabelMaps
+from serving.console.sound import sounds
 
 SHOWN = 12
 LONGEST = 40  # characters typed that are looked at
@@ -69,12 +68,7 @@ def places(city: City) -> Names:
 
 def readings(name: str) -> Readings:
     """How each character may be read, in lower-case letters without tones."""
-    return tuple(map(_reading, name.casefold()))
-
-
-@lru_cache(maxsize=8192)
-def _reading(character: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(pinyin(character, style=Style.NORMAL, heteronym=True)[0]))
+    return tuple(sounds(character) or (character,) for character in name.casefold())
 
 
 def _rank(entry: Named, spelled: Sequence[Readings], word: str) -> int | None:

@@ -10,11 +10,10 @@ from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import normalize
 
-from pypinyin import Style, pinyin
-
 from dispatch_model.city import City
 from dispatch_model.directory import Unit
 from dispatch_model.labels import LEVELS
+from serving.console.sound import sounds
 from serving.overrides import units
 
 LONGEST = 32  # characters of a query that count
@@ -116,7 +115,7 @@ def _spelt(chars: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     """Each character with the ways to type it: itself, and its readings; ü as v or u."""
     found = {}
     for char in chars:
-        readings = pinyin(char, style=Style.NORMAL, heteronym=True)[0] if "\u4e00" <= char <= "\u9fff" else []
+        readings = sounds(char)
         ways = [char, *readings, *(one.replace("v", "u") for one in readings)]
         found[char] = tuple(dict.fromkeys(ways))
     return found
