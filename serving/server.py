@@ -68,6 +68,8 @@ def serve_console(settings: Settings) -> None:
 
 
 def _serve_together(settings: Settings, router: Router) -> None:
+    if settings.console:
+        logger.info("no console here: with several processes it needs one of its own, dispatch console")
     # This socket listens to nobody: it keeps the port ours while workers come and go.
     with bound(settings.host, settings.port, shared=True), tempfile.TemporaryDirectory(prefix="dispatch-") as folder:
         # Read when prometheus_client is first imported.

@@ -143,6 +143,8 @@ def fill(client: Client, waiting: int, decided: int) -> None:
                 continue
             named = {"unit": other.unit.code, "category": other.category.code}
             wish = {"action": "override", **named, "reason_code": "职能不符"}
+            if chance.random() < 0.5:
+                wish = {"action": "accept", "rank": other.rank}
         client.decide(case.case_id, {**wish, "operator": chance.choice(OPERATORS)[0]})
         if chance.random() < 0.15:
             client.return_(case.case_id, {"reason": chance.choice(["属地不符", "权属不清", "职能不符"])})

@@ -84,6 +84,16 @@ def test_the_queue_ends_and_skips_what_others_have(waiting: Room) -> None:
     assert set(waiting.claims.all()) == {"2", "3"}
 
 
+def test_the_only_case_that_waits_stays_when_it_is_skipped(waiting: Room) -> None:
+    work = CaseWork(waiting, LI)
+    for case_id in ("1", "2"):
+        _do(work, case_id, Accept(action="accept", operator="li"))
+    page = work.skip("3", ALL).page
+    assert page is not None
+    assert page.case_id == "3"
+    assert waiting.claims.all()["3"].operator == "li"
+
+
 def test_what_another_has_is_only_read_until_it_is_taken_over(waiting: Room, store: Store) -> None:
     adding = partial(
         operators.add,

@@ -99,8 +99,10 @@ class CaseScreen:
     async def _on_case(self, page: CasePage, act: Act, value: str) -> None:
         login = self._seat.operator.login
         if act is Act.SKIP:
-            job = partial(self._work.next, page.case_id, self._filters)
-            self._put(*await self._seat.act(self._rendered, job))
+            job = partial(self._work.skip, page.case_id, self._filters)
+            shown, html = await self._seat.act(self._rendered, job)
+            alone = shown.page is not None and shown.page.case_id == page.case_id
+            self._put(shown, html, told="队列里没有别的工单等您办理，只剩这一件。" if alone else "")
             self._left(page)
         elif act is Act.TAKE_OVER:
             job = partial(self._work.open, page.case_id, over=True)
