@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql
 
 from dispatch_model.errors import DispatchError, ErrorKind
@@ -24,7 +24,8 @@ _KEPT = timedelta(days=1)  # a lease that ended longer ago is forgotten
 
 _OF = claims.c.case_id == bindparam("its_case")
 _MINE = claims.c.operator == bindparam("its_operator")
-_RUNS = claims.c.until > bindparam("now")
+# A lease that ends later than any could was taken by a clock that was put back since.
+_RUNS = and_(claims.c.until > bindparam("now"), claims.c.until < bindparam("latest"))
 _new = postgresql.insert(claims)
 # SQLite's and PostgreSQL's words for it are the same.
 _PUT = _new.on_conflict_do_update(
@@ -75,7 +76,7 @@ class Claims:
     def renew(self, case_id: str, operator: str) -> bool:
         """Let the lease run on; False when it has ended, or is another's by now."""
         now = datetime.now(UTC)
-        values = {"now": moments.stored(now), "later": moments.stored(now + self._lease)}
+        values = {**_running(now, self._lease), "later": moments.stored(now + self._lease)}
 
         def job(connection: Connection) -> bool:
             events.take_turns(connection)
@@ -96,7 +97,7 @@ class Claims:
     def all(self) -> Mapping[str, Claim]:
         """The leases that run, by case_id."""
         with self._store.reading() as connection:
-            found = connection.rows(_ALL, {"now": moments.now()})
+            found = connection.rows(_ALL, _running(datetime.now(UTC), self._lease))
         return {row["case_id"]: _claim(row) for row in found}
 
 
@@ -104,7 +105,8 @@ def _take(connection: Connection, wanted: Claim, *, over: bool) -> Claim:
     """A job of the writer; of many that race, one at a time is in here."""
     events.take_turns(connection)
     now = moments.stored(wanted.since)
-    found = connection.rows(_HELD, {"its_case": wanted.case_id, "now": now})
+    running = _running(wanted.since, wanted.until - wanted.since)
+    found = connection.rows(_HELD, {"its_case": wanted.case_id, **running})
     holder = found[0] if found else None
     own = holder is not None and holder["operator"] == wanted.operator
     if holder and not own:
@@ -118,6 +120,11 @@ def _take(connection: Connection, wanted: Claim, *, over: bool) -> Claim:
     connection.execute(_PUT, row)
     connection.execute(_FORGET, {"before": moments.stored(wanted.since - _KEPT)})
     return _claim(row)
+
+
+def _running(now: datetime, lease: timedelta) -> dict[str, str]:
+    """What `_RUNS` asks for."""
+    return {"now": moments.stored(now), "latest": moments.stored(now + 2 * lease)}
 
 
 def _taken(holder: Row) -> DispatchError:

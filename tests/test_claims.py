@@ -109,3 +109,11 @@ def test_of_many_that_race_one_wins(database_url: Path | str) -> None:
     for case in range(5):
         winners = [one.split(",")[case] for one in found]
         assert [name for name in winners if name] == [held[str(case)].operator]
+
+
+def test_a_lease_taken_by_a_clock_that_was_put_back_holds_nobody_up(store: Store) -> None:
+    Claims(store, 10 * LEASE).take("1", "zhang")  # ends as late as if it were taken some minutes from now
+    claims = Claims(store)
+    assert claims.all() == {}
+    assert not claims.renew("1", "zhang")
+    assert claims.take("1", "li").operator == "li"
