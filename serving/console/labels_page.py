@@ -29,6 +29,7 @@ KEYS = (
 _HEAD = f'<link rel="stylesheet" href="{MOUNT}/static/labels.css">'
 _VALUE = "(event) => { if (event.key === 'Enter' && !event.isComposing) emit(event.target.value); }"
 _CHANGED = "(event) => emit(event.target.value)"
+_EMPTY = "for (const one of document.querySelectorAll('#label-other, #label-note')) { one.value = ''; one.blur(); }"
 _MEANT = str.maketrans("１２／、ｘｓｚ", "12//xsz")  # what an input method makes of the keys
 _STALE = frozenset({ErrorKind.CASE_STATE})
 
@@ -171,6 +172,7 @@ class _Labels:
         self._put(shown, progress)
 
     def _put(self, shown: Shown | None, progress: Progress) -> None:
+        first = self._shown is None  # scripts run when the page is there: who was quick may have typed by then
         self._shown, self._note = shown, ""
         self._pane.set_content(render("labels.html.j2", shown=shown, progress=progress))
         self._acts.set_visibility(shown is not None)
@@ -178,9 +180,8 @@ class _Labels:
             self._offered = shown.suspect.field
             options = self._desk.options(self._offered)
             self._options.set_content("".join(f'<option value="{escape(one.name)}"></option>' for one in options))
-        ui.run_javascript(
-            "for (const one of document.querySelectorAll('#label-other, #label-note')) { one.value = ''; one.blur(); }"
-        )
+        if not first:
+            ui.run_javascript(_EMPTY)
 
 
 def _places(chosen: str) -> str:
