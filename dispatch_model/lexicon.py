@@ -80,11 +80,6 @@ def learn(words: Iterable[str]) -> None:
             tokenizer.add_word(word)
 
 
-def is_word(text: str) -> bool:
-    """Whether jieba's dictionary knows `text` as a word."""
-    return bool(segmenter().FREQ.get(text))
-
-
 @cache
 def segmenter() -> "Tokenizer":
     """The one jieba tokenizer of the process, loaded on first use (half a second).

@@ -8,7 +8,6 @@ from starlette.testclient import TestClient
 
 from dispatch_model.cases import Case
 from serving.app import create_app
-from serving.console.ledger import Ledger
 from serving.console.quality_html import shown_of
 from serving.console.room import Room
 from serving.record import Content, Record
@@ -37,7 +36,7 @@ def room(tmp_path: Path, ruled: CannedRouter) -> Iterator[Room]:
 
 def html(room: Room) -> str:
     """The figures of a week."""
-    return shown_of(room, Ledger(room.store), 7).html
+    return shown_of(room, 7).html
 
 
 def test_nothing_decided_is_said_in_words(room: Room) -> None:

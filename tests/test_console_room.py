@@ -12,7 +12,9 @@ from dispatch_model.errors import DispatchError, ErrorKind
 from serving import operators
 from serving.claims import Claims
 from serving.console.board import Board
+from serving.console.ledger import Ledger
 from serving.console.room import Room, Seat
+from serving.console.verification import Verifier
 from serving.passwords import Hash
 from serving.roles import Role
 from serving.seal import Seal
@@ -29,7 +31,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     monkeypatch.setattr("serving.passwords.renewed", lambda *_: None)
     store = Store.open(tmp_path / "dispatch.db", seal=Seal.of("a key for tests, of some length"))
     store.write(partial(operators.add, login="zhang", password=WEAK, name="张三", role=Role.OPERATOR, actor="cli:t"))
-    yield Room(FastAPI(), Settings(), Sessions(store), Claims(store), cast(Board, None))
+    yield Room(FastAPI(), Settings(), Sessions(store), Claims(store), cast(Board, None), Ledger(store), Verifier(store))
     store.close()
 
 

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 from datasets import Dataset
 
-from training.splits import is_validation, split_corpus, text_group
+from training.splits import split_corpus, text_group
 
 WORDS = ("路灯", "井盖", "油烟", "工资", "公交", "医保", "学区", "停水", "噪声", "垃圾")
 
@@ -46,7 +46,7 @@ def test_repeats_never_stand_on_both_sides() -> None:
 
 def test_the_cut_is_about_the_share_and_grows_with_it() -> None:
     texts = invented(2000)
-    small, large = ({text for text in texts if is_validation(text, share)} for share in (0.1, 0.3))
+    small, large = (set(split_corpus(corpus(texts), share)["validation"]["text"]) for share in (0.1, 0.3))
     assert 0.08 < len(small) / len(set(texts)) < 0.12
     assert small < large
 

@@ -18,11 +18,6 @@ def text_group(text: str) -> str:
     return hashlib.sha256(_NOISE.sub("", text).encode()).hexdigest()
 
 
-def is_validation(text: str, share: float) -> bool:
-    """Whether a train text belongs to the validation cut of about `share` (0–1) of all texts."""
-    return _place(text) < share
-
-
 def _place(text: str) -> float:
     """A number in 0–1 by which texts are cut, the same for all of one `text_group`."""
     return int(text_group(text)[:8], 16) / 0xFFFFFFFF

@@ -12,9 +12,10 @@ from serving.console.case_forms import Wish
 from serving.console.case_told import Written, doing, told
 from serving.console.case_view import CasePage, read_case
 from serving.console.filters import Filters
-from serving.console.room import UNDO, Room
+from serving.console.room import Room
 from serving.console.undo_bar import Doing
 from serving.operators import Operator
+from serving.steps import UNDO_TIME
 
 _CLOSED = frozenset({State.DISPATCHED, State.MERGED})  # nobody need be kept from these
 _TRIES = 5  # others may be quicker as often
@@ -144,13 +145,13 @@ class CaseWork:
     def _write(self, case_id: str, wish: Wish) -> Written:
         desk, actor = self._room.cases, self._operator.actor
         if isinstance(wish, Accept | Override):
-            return desk.decide(case_id, wish, actor, hold=UNDO)
+            return desk.decide(case_id, wish, actor, hold=UNDO_TIME)
         if isinstance(wish, Consult):
-            return desk.consult(case_id, wish, actor, hold=UNDO)
+            return desk.consult(case_id, wish, actor, hold=UNDO_TIME)
         if isinstance(wish, Ask):
-            return desk.ask(case_id, wish, actor, hold=UNDO)
+            return desk.ask(case_id, wish, actor, hold=UNDO_TIME)
         if isinstance(wish, Merge):
-            return desk.merge(case_id, wish, actor, hold=UNDO)
+            return desk.merge(case_id, wish, actor, hold=UNDO_TIME)
         return desk.send_back(case_id, wish, actor) if isinstance(wish, Return) else desk.review(case_id, wish, actor)
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from dispatch_model.cases import CHINA_TIME
 from serving import operators
 from serving.console import flow_picture, reliability_picture
-from serving.console.ledger import Ledger
 from serving.console.quality import quality
 from serving.console.returned import returned
 from serving.console.room import Room
@@ -23,12 +22,12 @@ class Shown:
     html: str
 
 
-def shown_of(room: Room, ledger: Ledger, days: int) -> Shown:
+def shown_of(room: Room, days: int) -> Shown:
     """The figures of the last `days`.
 
     :raises DispatchError: STORE_UNAVAILABLE.
     """
-    facts = ledger.facts()
+    facts = room.ledger.facts()
     figures = quality(facts, days, room.engine.router.bundle.version)
     order = room.shadow.order
     html = render(

@@ -6,10 +6,9 @@ from nicegui import ui
 
 from dispatch_model.errors import DispatchError
 from serving.console.frame import MOUNT, PATIENCE, frame, take_seat, titled
-from serving.console.ledger import Ledger
 from serving.console.quality import PERIODS
 from serving.console.quality_html import shown_of
-from serving.console.room import Room, tell
+from serving.console.room import tell
 from serving.roles import Role
 
 TITLE = "质量"
@@ -25,7 +24,7 @@ def add() -> None:
         if isinstance(seat, Response):
             return seat
         days = _days(request.query_params.get("days", ""))
-        ledger = ledger_of(seat.room)
+        ledger = seat.room.ledger
         ui.add_head_html(f'<link rel="stylesheet" href="{MOUNT}/static/quality.css">')
         with frame(seat, TITLE):
             ui.html(_periods(days), sanitize=False).classes("periods")
@@ -34,7 +33,7 @@ def add() -> None:
 
             async def fill() -> None:
                 try:
-                    shown = await seat.read(shown_of, seat.room, ledger, days)
+                    shown = await seat.read(shown_of, seat.room, days)
                 except DispatchError as error:
                     tell(error)
                     return
@@ -47,15 +46,6 @@ def add() -> None:
                 told.set_text("服务启动后首次打开：正在汇总近 90 天的决定，可能需要数秒……")
                 ui.timer(0, fill, once=True)
         return None
-
-
-def ledger_of(room: Room) -> Ledger:
-    """The ledger of the application, made at first use."""
-    state = room.app.state
-    if not hasattr(state, "ledger"):
-        state.ledger = Ledger(room.store)
-    ledger: Ledger = state.ledger
-    return ledger
 
 
 def _days(text: str) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -15,6 +14,8 @@ from serving.bundle_desk import BundleDesk
 from serving.case_desk import CaseDesk
 from serving.claims import Claims
 from serving.console.board import Board
+from serving.console.ledger import Ledger
+from serving.console.verification import Verifier
 from serving.engine import Engine
 from serving.guard import Actor
 from serving.operators import Operator
@@ -23,8 +24,6 @@ from serving.sessions import Sessions
 from serving.settings import Settings
 from serving.shadow_desk import ShadowDesk
 from serving.store import Store
-
-UNDO = timedelta(seconds=10)  # how long a step can be taken back; subscribers hear of it afterwards
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,13 +41,16 @@ class Room:
     sessions: Sessions
     claims: Claims
     board: Board
+    ledger: Ledger
+    verifier: Verifier
 
     @classmethod
     def of(cls, app: FastAPI, settings: Settings) -> "Room":
         """The room of a started application."""
         store: Store = app.state.store
         claims = Claims(store)
-        return cls(app, settings, Sessions(store), claims, Board(store, claims, app.state.engine.router.maps))
+        board = Board(store, claims, app.state.engine.router.maps)
+        return cls(app, settings, Sessions(store), claims, board, Ledger(store), Verifier(store))
 
     @property
     def engine(self) -> Engine:

@@ -9,12 +9,11 @@ from nicegui import events, ui
 
 from dispatch_model.errors import DispatchError
 from serving.console.frame import MOUNT, PATIENCE, frame, take_seat, titled
-from serving.console.room import Room, Seat, tell
+from serving.console.room import Seat, tell
 from serving.console.system_forms import perform
 from serving.console.system_steps import Steps
 from serving.console.system_view import ACTIONS, Versions, everybody, health, versions
 from serving.console.templates import render
-from serving.console.verification import Verifier
 from serving.operators import Operator
 from serving.roles import Role
 
@@ -40,15 +39,6 @@ def add() -> None:
         return None
 
 
-def verifier_of(room: Room) -> Verifier:
-    """The one of the application, made at first use."""
-    state = room.app.state
-    if not hasattr(state, "verifier"):
-        state.verifier = Verifier(room.store)
-    verifier: Verifier = state.verifier
-    return verifier
-
-
 class _Parts:
     """The page of one operator; each part is one piece of HTML, rendered anew after a step."""
 
@@ -56,7 +46,7 @@ class _Parts:
         self._seat = seat
         self._room = seat.room
         self._steps = Steps(seat.room, seat.operator)
-        self._verifier = verifier_of(seat.room)
+        self._verifier = seat.room.verifier
 
     async def show(self) -> None:
         with ui.element("div").classes("system") as around:

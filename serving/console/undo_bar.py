@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from time import monotonic
 
 from serving.cases_wire import Undo, Undoable
+from serving.steps import UNDO_TIME
 
-SECONDS = 10.0  # as `serving.steps.UNDO_TIME`, which the store goes by
+SECONDS = UNDO_TIME.total_seconds()
 
 
 @dataclass(frozen=True)
