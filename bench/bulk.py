@@ -18,8 +18,8 @@ from pathlib import Path
 import ray
 from route_cpu import TEXT
 
-from serving.batch import route_file
-from serving.ray_batch import route_history
+from serving.bulk.batch import route_file
+from serving.bulk.ray_batch import route_history
 from serving.routing import Router, open_router
 
 PART_LINES = 25

@@ -28,10 +28,10 @@ from bench.kill import faults
 from bench.nonsense import Nonsense, Sent
 from bench.postgres import Postgres
 from bench.service import Service, folder
-from serving import keys
-from serving.scopes import Scope
+from serving.guard import keys
+from serving.guard.scopes import Scope
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
 
 THREADS = 2
 SECONDS = 60.0  # one answer may take at most

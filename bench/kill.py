@@ -20,9 +20,9 @@ from bench.clients import Clients, Line, Request, Seen
 from bench.postgres import Postgres
 from bench.service import Service, folder
 from dispatch_model.errors import DispatchError
-from serving.audit import opened, verify
-from serving.connection import Connection
 from serving.settings import Settings
+from serving.store.audit import opened, verify
+from serving.store.connection import Connection
 
 SECONDS = (0.0, 1.5)  # from the first acknowledgement to the kill
 MOST = 5  # faults of a round told in full

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, quote_from_bytes
 
 from bench.odd_values import DATES, IDS, NASTY, NUMBERS, RAW, TEXTS
-from serving.wire import DIALOGUE, EXAMPLE
+from serving.web.wire import DIALOGUE, EXAMPLE
 
 RULES = Path(__file__).parent.parent / "configs" / "haikou"
 _ACCEPT = {"action": "accept", "rank": 1, "note": "", "operator": "A017", "replaces": None, "force": False}

@@ -18,10 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dispatch_model.cases import Case
 from dispatch_model.router import Router
-from serving.exchange import Answer, Exchange
-from serving.logs import JsonLines, RequestLog
-from serving.metrics import Metrics
-from serving.observer import Observer, Watched
+from serving.monitoring.logs import JsonLines, RequestLog
+from serving.monitoring.metrics import Metrics
+from serving.monitoring.observer import Observer, Watched
+from serving.web.exchange import Answer, Exchange
 
 ROUNDS, BATCH = 100, 20
 SCOPE = {"type": "http", "method": "POST", "path": "/route", "headers": [(b"host", b"127.0.0.1")]}

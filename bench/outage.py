@@ -23,8 +23,8 @@ from bench.clients import Clients, Seen
 from bench.kill import answer_again, faults
 from bench.postgres import Postgres
 from bench.service import CANNED, CLOCK, Service, folder
-from serving.audit import opened
 from serving.settings import Settings
+from serving.store.audit import opened
 
 BEFORE, BROKEN, AFTER = 1.5, 2.0, 1.5  # seconds
 PATIENCE = 20.0  # seconds until a failure has to show, and until it has to be over

@@ -24,7 +24,7 @@ from dispatch_model.city import City
 from dispatch_model.labels import LabelMaps
 from dispatch_model.outputs import Origin, StoredOutputs
 from dispatch_model.rules import RuleKind, to_csv
-from serving.rules_check import shipped_rules
+from serving.rules.check import shipped_rules
 
 CASES = 100_000
 YEARS = ("2025-01-01", "2027-01-01")

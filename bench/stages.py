@@ -22,9 +22,9 @@ from route_cpu import TEXT
 from dispatch_model import privacy
 from dispatch_model.cases import Case
 from dispatch_model.router import Router
-from serving.record import Content, Record
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.record import Content, Record
+from serving.store.store import Store
 
 ROUNDS = 60
 

@@ -13,38 +13,39 @@ from fastapi import Body, FastAPI, Request, Response
 
 from dispatch_model.cases import Case, Routing
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import keys, wire
-from serving.admission import Admission
-from serving.bundle_api import bundle_routes
-from serving.bundle_desk import BundleDesk
-from serving.bundle_store import BundleStore
-from serving.case_desk import CaseDesk
-from serving.cases_api import case_routes
-from serving.caution import Caution
-from serving.door import Door
+from serving.bundles.api import bundle_routes
+from serving.bundles.caution import Caution
+from serving.bundles.desk import BundleDesk
+from serving.bundles.shadow_desk import ShadowDesk
+from serving.bundles.shadow_store import ShadowStore
+from serving.bundles.store import BundleStore
+from serving.cases.api import case_routes
+from serving.cases.desk import CaseDesk
+from serving.cases.repeats import with_repeats
 from serving.engine import Engine
 from serving.express import Express
-from serving.guard import Guard, charge
-from serving.guard_page import guarded
-from serving.handlers import add_handlers
-from serving.keyring import Keyring, is_public
-from serving.limits import RateLimit
+from serving.guard import keys
+from serving.guard.guard import Guard, charge
+from serving.guard.keyring import Keyring, is_public
+from serving.guard.page import guarded
+from serving.hooks.webhooks import Deliveries
 from serving.masking import mask
-from serving.open311 import open311_routes
-from serving.openapi import complete
-from serving.problems import read_case
-from serving.repeats import with_repeats
+from serving.monitoring.telemetry import NO_NATIVE_SIGNALS, Telemetry
+from serving.open311.api import open311_routes
 from serving.routing import Router
-from serving.rules_api import admin_routes, rule_routes
-from serving.rules_desk import RuleDesk
-from serving.rules_follow import Follower, keep_following
-from serving.rules_store import RuleStore
+from serving.rules.api import admin_routes, rule_routes
+from serving.rules.desk import RuleDesk
+from serving.rules.follow import Follower, keep_following
+from serving.rules.store import RuleStore
 from serving.settings import Settings
-from serving.shadow_desk import ShadowDesk
-from serving.shadow_store import ShadowStore
-from serving.store import Store
-from serving.telemetry import NO_NATIVE_SIGNALS, Telemetry
-from serving.webhooks import Deliveries
+from serving.store.store import Store
+from serving.web import wire
+from serving.web.admission import Admission
+from serving.web.door import Door
+from serving.web.handlers import add_handlers
+from serving.web.limits import RateLimit
+from serving.web.openapi import complete
+from serving.web.problems import read_case
 
 DISTRIBUTION = "hotline-dispatch"
 TOGETHER = 4  # more gain nothing, and the first waits longer for the last

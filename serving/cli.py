@@ -18,22 +18,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.audit_cli import audit
+from serving.bundles.promote_cli import gate_command, promote, rollback
 from serving.city_cli import city_group
-from serving.data_cli import data
-from serving.evaluate_cli import evaluate_command
-from serving.guard_cli import erase, keys
-from serving.hooks_cli import hooks
-from serving.label_audit_cli import HELP as AUDIT_HELP
-from serving.label_audit_cli import audit_command
-from serving.label_cli import add_label_commands
-from serving.operators_cli import operators
-from serving.promise_cli import promise_command
-from serving.promote_cli import gate_command, promote, rollback
-from serving.rules_cli_cases import rules
+from serving.guard.cli import erase, keys
+from serving.guard.operators_cli import operators
+from serving.hooks.cli import hooks
+from serving.learning.data_cli import data
+from serving.learning.evaluate_cli import evaluate_command
+from serving.learning.label_audit_cli import HELP as AUDIT_HELP
+from serving.learning.label_audit_cli import audit_command
+from serving.learning.label_cli import add_label_commands
+from serving.learning.promise_cli import promise_command
+from serving.rules.cli_cases import rules
+from serving.store.audit_cli import audit
 
 if TYPE_CHECKING:
-    from serving.batch import Tally
+    from serving.bulk.batch import Tally
     from serving.routing import Router
 
 app = typer.Typer(
@@ -80,8 +80,8 @@ def route(
     from rich.console import Console
 
     from serving.display import show
-    from serving.problems import read_case
     from serving.routing import open_router
+    from serving.web.problems import read_case
 
     case = read_case({"case_id": "cli", "transcript": text, "address": address, "received_at": received_at})
     routing = open_router(bundle, city).route([case])[0]
@@ -117,10 +117,10 @@ def batch(
 def _engine(name: str, opened: Callable[[], "Router"], threads: int | None, part_lines: int) -> Callable[..., "Tally"]:
     """What takes `(source, target, progress=…)` to a tally."""
     if name == "ray":
-        from serving.ray_batch import route_history
+        from serving.bulk.ray_batch import route_history
 
         return partial(route_history, opened, workers=threads, lines=part_lines)
-    from serving.batch import route_file
+    from serving.bulk.batch import route_file
 
     return partial(route_file, opened(), threads=threads or os.cpu_count() or 1)
 
@@ -153,9 +153,9 @@ def console(
 @app.command(help="数据库：把数据表升级到本程序的版本；SQLite 在启动时自动升级，PostgreSQL 须先运行此命令。")
 def migrate() -> None:
     """Bring the tables of the configured database up to date."""
-    from serving.database import open_database
-    from serving.migrate import upgrade
     from serving.settings import Settings
+    from serving.store.database import open_database
+    from serving.store.migrate import upgrade
 
     settings = Settings.load()
     database = open_database(settings.database, timeout=settings.store_timeout)
@@ -184,9 +184,9 @@ def size(
     replica_cores: Annotated[int, typer.Option(min=1, help="每个副本的核数。")] = 2,
 ) -> None:
     """Say what a volume of calls needs."""
+    from serving.bulk.sizing import MEASURED, Volume
+    from serving.bulk.sizing import size as sized
     from serving.display import show_size
-    from serving.sizing import MEASURED, Volume
-    from serving.sizing import size as sized
 
     measured = replace(MEASURED, served_ms=cpu_ms or MEASURED.served_ms)
     typer.echo(show_size(sized(Volume(calls, busy_hour, burst, wait_ms), measured, replica_cores=replica_cores)))

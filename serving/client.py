@@ -32,7 +32,7 @@ from serving.cases_wire import (
     ReviewEntry,
     StepEntry,
 )
-from serving.problems import STATUS
+from serving.web.problems import STATUS
 
 try:
     import httpx

@@ -10,8 +10,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from dispatch_model.cases import Reason, Routing, Suggestion
-from serving.batch import Tally
-from serving.sizing import Size
+from serving.bulk.batch import Tally
+from serving.bulk.sizing import Size
 from serving.words import DISPOSITIONS, SOURCES
 
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from dispatch_model.cases import Timing
 from dispatch_model.errors import DispatchError
-from serving.exchange import note_timing
-from serving.record import Content, Record
+from serving.store.record import Content, Record
+from serving.web.exchange import note_timing
 
 
 class Draft(NamedTuple):

@@ -20,20 +20,20 @@ from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 from dispatch_model.cases import Case, Routing
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.transcript import check_length
-from serving.admission import Admission
 from serving.drafts import Draft, Outcome, settle
-from serving.exchange import note_answer
 from serving.job_queue import Job, JobQueue
-from serving.record import Content, Mask, Record
 from serving.routing import Router, route_each
-from serving.seal import Seal
+from serving.store.record import Content, Mask, Record
+from serving.store.seal import Seal
+from serving.web.admission import Admission
+from serving.web.exchange import note_answer
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Records(Protocol):
-    """The part of `serving.store.Store` that is used here."""
+    """The part of `serving.store.store.Store` that is used here."""
 
     @property
     def seal(self) -> Seal:

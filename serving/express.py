@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dispatch_model.cases import Case
 from dispatch_model.errors import DispatchError
 from serving.engine import Engine
-from serving.handlers import told
+from serving.web.handlers import told
 
 PATH = "/route"
 _JSON = b"application/json"

@@ -12,9 +12,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.admission import Admission
-from serving.http_limits import BoundedHttp
 from serving.settings import Settings
+from serving.web.admission import Admission
+from serving.web.http_limits import BoundedHttp
 
 # Longer than proxies keep an idle connection to us: who closes first must be the one that sends.
 _KEEP_ALIVE_SECONDS = 75
@@ -70,7 +70,7 @@ def listen(app: FastAPI, settings: Settings, sock: socket.socket, parent: int | 
         app,
         http=BoundedHttp,
         log_config=None,
-        # The line per request is our own, see `serving.logs`.
+        # The line per request is our own, see `serving.monitoring.logs`.
         access_log=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(max(settings.deadline, settings.batch_deadline)) + 1,

@@ -13,20 +13,20 @@ from uvicorn.config import STARTUP_FAILURE
 
 from dispatch_model.cases import Case
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.bundle_desk import BundleDesk
-from serving.bundle_start import open_in_force
-from serving.bundle_store import BundleStore
+from serving.bundles.desk import BundleDesk
+from serving.bundles.start import open_in_force
+from serving.bundles.store import BundleStore
 from serving.engine import Engine
-from serving.keyring import check_exposed
-from serving.keys import of_store
+from serving.guard.keyring import check_exposed
+from serving.guard.keys import of_store
 from serving.listening import bound, listen
-from serving.logs import configure
 from serving.masking import mask
+from serving.monitoring.logs import configure
 from serving.routing import Router
-from serving.rules_desk import RuleDesk
-from serving.rules_store import RuleStore
+from serving.rules.desk import RuleDesk
+from serving.rules.store import RuleStore
 from serving.settings import Settings, warn_unknown_variables
-from serving.store import Store
+from serving.store.store import Store
 from serving.workers import Workers
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from dispatch_model.errors import DispatchError, ErrorKind, near
 from serving.outward import networks
-from serving.problems import describe
+from serving.web.problems import describe
 
 PREFIX = "DISPATCH_"
 FILE_VARIABLE = f"{PREFIX}CONFIG"

@@ -20,7 +20,7 @@ from dispatch_model.table import Upload
 from serving.routing import Router
 
 if TYPE_CHECKING:  # torch and datasets are loaded only by the tests that train
-    from serving.store import Store
+    from serving.store.store import Store
 
 from tests.canned import CannedRouter, shipped
 from tests.console_browser import browser, console, crowd, opened
@@ -140,8 +140,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
 @pytest.fixture
 def store(database_url: Path | str) -> "Iterator[Store]":
     """An open store on either kind of database."""
-    from serving.seal import Seal
-    from serving.store import Store
+    from serving.store.seal import Seal
+    from serving.store.store import Store
 
     opened = Store.open(database_url, seal=Seal.of("a key for tests, of some length"), migrate="always")
     yield opened
@@ -151,7 +151,7 @@ def store(database_url: Path | str) -> "Iterator[Store]":
 @pytest.fixture
 def routed(store: "Store", ruled: CannedRouter) -> Callable[..., None]:
     """Stores a case of that number as `ruled` answers it; parameters are fields of the case and of the answer."""
-    from serving.record import Content, Record
+    from serving.store.record import Content, Record
 
     def save(case_id: str, *, answer: Mapping[str, Any] | None = None, **told: Any) -> None:
         case = Case(case_id=case_id, **{"transcript": "路灯不亮", "received_at": "2026-05-03", **told})

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.service import Service
-from serving import operators, passwords
 from serving.client import Client
+from serving.guard import operators, passwords
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
 
 PASSWORD = "demo-password-1"
 OPERATORS = (

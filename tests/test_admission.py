@@ -1,7 +1,7 @@
 import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.admission import Admission
+from serving.web.admission import Admission
 
 
 def test_so_many_may_wait_and_the_next_is_refused() -> None:

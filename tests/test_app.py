@@ -9,11 +9,11 @@ from fastapi.testclient import TestClient
 
 from dispatch_model.cases import Routing
 from serving.app import create_app
-from serving.guard import STATUSES
-from serving.problems import MEDIA_TYPE
-from serving.record import Content
+from serving.guard.guard import STATUSES
 from serving.routing import Router
 from serving.settings import Settings
+from serving.store.record import Content
+from serving.web.problems import MEDIA_TYPE
 
 CASE = {"case_id": "1", "transcript": "路灯不亮", "received_at": "2018-05-03"}
 

@@ -1,7 +1,7 @@
 import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.attempts import MOST, Attempts
+from serving.guard.attempts import MOST, Attempts
 
 
 class Clock:

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import audit, decisions, events, returns
-from serving.audit import Head, Report, verify
-from serving.casefile import CaseFile
+from serving.cases import decisions, returns
+from serving.cases.casefile import CaseFile
 from serving.cases_wire import Accept, Return, Review
-from serving.erasure import erase
-from serving.guard import LOCAL
+from serving.guard.guard import LOCAL
 from serving.routing import Router
 from serving.settings import Settings
-from serving.store import Store
+from serving.store import audit, events
+from serving.store.audit import Head, Report, verify
+from serving.store.erasure import erase
+from serving.store.store import Store
 
 TABLES = ("audit_events", "cases", "decisions", "returns", "return_reviews", "routings")
 

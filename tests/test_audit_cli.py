@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from serving import events
-from serving.audit_cli import audit
 from serving.cli import app
-from serving.store import Store
+from serving.store import events
+from serving.store.audit_cli import audit
+from serving.store.store import Store
 
 
 def run(*arguments: str) -> Result:

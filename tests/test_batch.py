@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dispatch_model.errors import DispatchError
-from serving.batch import CHUNK, Tally, route_file
+from serving.bulk.batch import CHUNK, Tally, route_file
 from serving.routing import Router
 
 CASE = {"case_id": "1", "transcript": "路灯不亮"}

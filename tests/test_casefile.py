@@ -5,7 +5,7 @@ import pytest
 
 from dispatch_model.cases import Routing
 from dispatch_model.labels import LabelMaps
-from serving.casefile import CaseFile
+from serving.cases.casefile import CaseFile
 from serving.cases_wire import State
 
 AT = "2026-05-03 01:00:00.000000"  # 09:00 in China

@@ -8,17 +8,17 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from serving.app import create_app
-from serving.case_desk import CaseDesk
-from serving.cases_api import case_routes
+from serving.cases.api import case_routes
+from serving.cases.desk import CaseDesk
 from serving.cases_wire import CaseView, DecisionEntry, ReturnEntry, ReviewEntry, StepEntry
 from serving.engine import Engine
-from serving.guard import Actor, Scope, acting
-from serving.handlers import add_handlers
+from serving.guard.guard import Actor, Scope, acting
 from serving.masking import mask
-from serving.problems import MEDIA_TYPE
 from serving.routing import Router
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
+from serving.web.handlers import add_handlers
+from serving.web.problems import MEDIA_TYPE
 
 STREET = {"action": "override", "unit": "金贸街道办", "category": "030705", "reason_code": "层级不符"}
 ACCEPT = {"action": "accept"}

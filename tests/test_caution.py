@@ -8,11 +8,11 @@ import pytest
 
 from dispatch_model.bundle import BundleRef, Reference
 from dispatch_model.cases import Case, Disposition, ModelView, Routing
-from serving.caution import LEAST, Caution
-from serving.drift import BINS
+from serving.bundles.caution import LEAST, Caution
 from serving.engine import Engine
+from serving.monitoring.drift import BINS
 from serving.routing import Router
-from serving.store import Store
+from serving.store.store import Store
 from tests.canned import CannedRouter
 
 KINDS = ("投诉", "求助")

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import claims as module
-from serving.audit import verify
-from serving.claims import LEASE, Claims
-from serving.schema import audit_events
-from serving.schema import claims as table
-from serving.seal import Seal
-from serving.store import Store
+from serving.cases import claims as module
+from serving.cases.claims import LEASE, Claims
+from serving.store.audit import verify
+from serving.store.schema import audit_events
+from serving.store.schema import claims as table
+from serving.store.seal import Seal
+from serving.store.store import Store
 
 
 @pytest.fixture

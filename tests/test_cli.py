@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from serving import cli, routing, server
-from serving.batch import Tally
+from serving.bulk.batch import Tally
 from serving.routing import Router
 from serving.settings import Settings
 
@@ -196,7 +196,7 @@ def test_batch_hands_a_history_to_ray(monkeypatch: pytest.MonkeyPatch, tmp_path:
         asked.append((source, target, told))
         return Tally(lines=2)
 
-    monkeypatch.setattr("serving.ray_batch.route_history", route_history)
+    monkeypatch.setattr("serving.bulk.ray_batch.route_history", route_history)
     (tmp_path / "a.jsonl").touch()
     told = ("--engine", "ray", "--threads", "3", "--part-lines", "7")
     assert run("batch", "--input", str(tmp_path), "--output", str(tmp_path / "out"), *told) == 0

@@ -17,11 +17,11 @@ from dispatch_model.errors import DispatchError, ErrorKind
 from serving.app import create_app
 from serving.cases_wire import Accept, Consult, Return, Review, State
 from serving.client import LONGEST_WAIT, Client
-from serving.keys import create, new_key
+from serving.guard.keys import create, new_key
+from serving.guard.scopes import Scope
 from serving.routing import Router
-from serving.scopes import Scope
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
 
 CASE = {"case_id": "1", "transcript": "路灯不亮", "received_at": "2018-05-03"}
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, delete, insert, select, text, update
 
-from serving.connection import Connection
-from serving.database import open_database
-from serving.migrate import upgrade
-from serving.schema import cases, outbox
+from serving.store.connection import Connection
+from serving.store.database import open_database
+from serving.store.migrate import upgrade
+from serving.store.schema import cases, outbox
 
 CASE: dict[str, Any] = {"case_id": "1", "transcript": "甲", "stored_at": "2026-05-01 00:30:00.000000"}
 MESSAGE: dict[str, Any] = {

@@ -6,17 +6,17 @@ import pytest
 
 from dispatch_model.cases import Disposition
 from dispatch_model.labels import LabelMaps
-from serving import erasure
-from serving.case_desk import CaseDesk
+from serving.cases.claims import Claims
+from serving.cases.desk import CaseDesk
 from serving.cases_wire import Accept, Ask, Consult, Merge, Return, Review, State, Undo
-from serving.claims import Claims
 from serving.console import board as board_module
 from serving.console.board import Board, Filters
 from serving.engine import Engine
-from serving.guard import LOCAL
+from serving.guard.guard import LOCAL
 from serving.masking import mask
 from serving.routing import Router
-from serving.store import Store
+from serving.store import erasure
+from serving.store.store import Store
 from tests.canned import SUGGESTION
 
 ACCEPT = Accept(action="accept")

@@ -6,14 +6,15 @@ import pytest
 
 from dispatch_model.cases import CHINA_TIME
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import erasure, operators, passwords
-from serving.case_desk import CaseDesk
+from serving.cases.desk import CaseDesk
 from serving.cases_wire import Accept, Ask, Consult, Merge, Return, Review, State
 from serving.console.case_view import CasePage, read_case
 from serving.engine import Engine
-from serving.guard import LOCAL
+from serving.guard import operators, passwords
+from serving.guard.guard import LOCAL
 from serving.masking import mask
-from serving.store import Store
+from serving.store import erasure
+from serving.store.store import Store
 from tests.canned import SUGGESTION, UNIT, CannedRouter
 from tests.test_console_similar import Untold
 

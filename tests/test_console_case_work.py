@@ -7,8 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import operators, passwords
-from serving.case_desk import CaseDesk
+from serving.cases.desk import CaseDesk
 from serving.cases_wire import Accept, Ask, Consult, Merge, Override, Return, Review, State
 from serving.console.case_forms import Wish
 from serving.console.case_view import CasePage
@@ -16,11 +15,12 @@ from serving.console.case_work import CaseWork, Outcome
 from serving.console.filters import Filters
 from serving.console.room import Room
 from serving.engine import Engine
-from serving.guard import LOCAL
+from serving.guard import operators, passwords
+from serving.guard.guard import LOCAL
+from serving.guard.operators import Operator, Role
 from serving.masking import mask
-from serving.operators import Operator, Role
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
 from tests.canned import SUGGESTION, CannedRouter
 from tests.test_console_similar import Untold
 

@@ -8,15 +8,15 @@ from fastapi import FastAPI, WebSocket
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from serving import operators
 from serving.console.gate import Gate
 from serving.console.login import COOKIE, login_routes
-from serving.handlers import add_handlers
-from serving.passwords import Hash
-from serving.roles import Role
-from serving.seal import Seal
-from serving.sessions import Sessions
-from serving.store import Store
+from serving.guard import operators
+from serving.guard.passwords import Hash
+from serving.guard.roles import Role
+from serving.guard.sessions import Sessions
+from serving.store.seal import Seal
+from serving.store.store import Store
+from serving.web.handlers import add_handlers
 
 GOOD = "three blue doors"
 WEAK = Hash(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(GOOD))
@@ -25,7 +25,7 @@ SOCKET = "/console/_nicegui_ws/socket.io/"
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessions]:
-    monkeypatch.setattr("serving.passwords.renewed", lambda *_: None)
+    monkeypatch.setattr("serving.guard.passwords.renewed", lambda *_: None)
     store = Store.open(tmp_path / "dispatch.db", seal=Seal.of("a key for tests, of some length"))
     store.write(partial(operators.add, login="zhang", password=WEAK, name="张三", role=Role.OPERATOR, actor="cli:t"))
     yield Sessions(store)

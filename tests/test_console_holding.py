@@ -3,8 +3,8 @@ from typing import Any
 
 from dispatch_model.cases import CHINA_TIME
 from dispatch_model.labels import LabelMaps
+from serving.cases.entries import decision_entry
 from serving.console.holding import ReturnOpen, Taken
-from serving.entries import decision_entry
 
 NOW = datetime(2026, 6, 1, 9, tzinfo=CHINA_TIME)
 ASKED: dict[str, Any] = {

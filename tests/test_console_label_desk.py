@@ -9,11 +9,11 @@ from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
 from dispatch_model.settled_label import read_settled
 from dispatch_model.suspect import Suspect, write_suspects
-from serving import erasure
 from serving.console.label_desk import ERASED, LabelDesk
 from serving.console.templates import render
-from serving.record import Content, Record
-from serving.store import Store
+from serving.store import erasure
+from serving.store.record import Content, Record
+from serving.store.store import Store
 from tests.canned import CannedRouter
 from tests.test_suspect import ONE
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from serving import moments
-from serving.connection import Connection
+from serving.bundles.shadow_store import ShadowStore
 from serving.console.ledger import KEPT, Ledger
-from serving.schema import decisions, desk_steps
-from serving.shadow_store import ShadowStore
-from serving.store import Store
+from serving.store import moments
+from serving.store.connection import Connection
+from serving.store.schema import decisions, desk_steps
+from serving.store.store import Store
 
 DAY = timedelta(days=1)
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 from dispatch_model.cases import Disposition
 from serving.console.pending import events_after, last_event, pending
-from serving.store import Store
+from serving.store.store import Store
 
 
 def test_the_newest_come_first_and_auto_does_not_wait(store: Store, routed: Callable[..., None]) -> None:

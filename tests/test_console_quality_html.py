@@ -8,11 +8,11 @@ from starlette.testclient import TestClient
 
 from dispatch_model.cases import Case
 from serving.app import create_app
+from serving.bundles.shadow_store import ShadowStore
 from serving.console.quality_html import shown_of
 from serving.console.room import Room
-from serving.record import Content, Record
 from serving.settings import Settings
-from serving.shadow_store import ShadowStore
+from serving.store.record import Content, Record
 from tests.canned import CannedRouter
 from tests.test_console_ledger import decide, undo
 from tests.test_console_returned import send_back

@@ -6,10 +6,10 @@ import pytest
 
 from dispatch_model.cases import CHINA_TIME, Disposition
 from dispatch_model.labels import LabelMaps
-from serving.claims import Claims
+from serving.cases.claims import Claims
 from serving.console.board import Board, Filters
 from serving.console.queue_view import case_path, drawn, due_words, look, queue_view
-from serving.store import Store
+from serving.store.store import Store
 
 NOW = datetime(2026, 5, 10, 9, tzinfo=CHINA_TIME)
 

@@ -2,10 +2,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from serving import moments
 from serving.console.returned import Returned, returned
-from serving.schema import return_reviews, returns
-from serving.store import Store
+from serving.store import moments
+from serving.store.schema import return_reviews, returns
+from serving.store.store import Store
 from tests.test_console_ledger import decide
 
 WEEK = timedelta(days=7)

@@ -9,18 +9,18 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import operators
-from serving.claims import Claims
+from serving.cases.claims import Claims
 from serving.console.board import Board
 from serving.console.ledger import Ledger
 from serving.console.room import Room, Seat
 from serving.console.verification import Verifier
-from serving.passwords import Hash
-from serving.roles import Role
-from serving.seal import Seal
-from serving.sessions import Sessions
+from serving.guard import operators
+from serving.guard.passwords import Hash
+from serving.guard.roles import Role
+from serving.guard.sessions import Sessions
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.seal import Seal
+from serving.store.store import Store
 
 GOOD = "three blue doors"
 WEAK = Hash(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(GOOD))
@@ -28,7 +28,7 @@ WEAK = Hash(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(GOOD)
 
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    monkeypatch.setattr("serving.passwords.renewed", lambda *_: None)
+    monkeypatch.setattr("serving.guard.passwords.renewed", lambda *_: None)
     store = Store.open(tmp_path / "dispatch.db", seal=Seal.of("a key for tests, of some length"))
     store.write(partial(operators.add, login="zhang", password=WEAK, name="张三", role=Role.OPERATOR, actor="cli:t"))
     yield Room(FastAPI(), Settings(), Sessions(store), Claims(store), cast(Board, None), Ledger(store), Verifier(store))

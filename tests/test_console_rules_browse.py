@@ -10,10 +10,10 @@ from serving.console.rules_browse import PER_PAGE, Wanted, browse, kind_of
 from serving.console.rules_card import card
 from serving.console.templates import render
 from serving.engine import Engine
-from serving.rules_check import shipped_rules
-from serving.rules_desk import RuleDesk
-from serving.rules_store import RuleStore
-from serving.store import Store
+from serving.rules.check import shipped_rules
+from serving.rules.desk import RuleDesk
+from serving.rules.store import RuleStore
+from serving.store.store import Store
 from tests.canned import CannedRouter, shipped
 
 Files = dict[RuleKind, bytes]

@@ -14,14 +14,14 @@ from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.outputs import StoredOutputs
 from dispatch_model.router import Router
 from dispatch_model.rules import RuleKind, to_csv
-from serving import moments
 from serving.console import rules_month
 from serving.console.rules_month import LastMonth, Progress, Stopped
 from serving.console.templates import render
-from serving.erasure import BLANK
-from serving.rules_diff_report import sentences
-from serving.schema import cases
-from serving.store import Store
+from serving.rules.diff_report import sentences
+from serving.store import moments
+from serving.store.erasure import BLANK
+from serving.store.schema import cases
+from serving.store.store import Store
 
 KIND = RuleKind.ACCESS_LIST
 TEXTS = (

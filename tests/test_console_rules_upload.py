@@ -7,9 +7,9 @@ from serving.console.rules_upload import SHOWN, check
 from serving.console.rules_versions import versions
 from serving.console.templates import render
 from serving.engine import Engine
-from serving.rules_desk import RuleDesk
-from serving.rules_store import RuleStore
-from serving.store import Store
+from serving.rules.desk import RuleDesk
+from serving.rules.store import RuleStore
+from serving.store.store import Store
 from tests.canned import CannedRouter
 
 Files = dict[RuleKind, bytes]

@@ -4,15 +4,15 @@ import pytest
 
 from dispatch_model.cases import CategoryRef, Suggestion
 from dispatch_model.city import City
-from serving import erasure
-from serving.case_desk import CaseDesk
-from serving.casefile import CaseFile
+from serving.cases.casefile import CaseFile
+from serving.cases.desk import CaseDesk
 from serving.cases_wire import Accept, Merge, Override, Return, Review, State, Undo
 from serving.console.similar import SimilarCase, repeated_cases, similar_cases
 from serving.engine import Engine
-from serving.guard import LOCAL
+from serving.guard.guard import LOCAL
 from serving.masking import mask
-from serving.store import Store
+from serving.store import erasure
+from serving.store.store import Store
 from tests.canned import SUGGESTION, CannedRouter, shipped
 
 Routed = Callable[..., None]

@@ -6,17 +6,18 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import operators, outbox
 from serving.app import create_app
 from serving.console.room import Room
 from serving.console.system_forms import perform
 from serving.console.system_steps import Steps
 from serving.console.system_view import Drift, drift, everybody, health, versions
-from serving.operators import Operator
-from serving.passwords import matches
-from serving.roles import Role
-from serving.schema import outbox as messages
+from serving.guard import operators
+from serving.guard.operators import Operator
+from serving.guard.passwords import matches
+from serving.guard.roles import Role
+from serving.hooks import outbox
 from serving.settings import Settings
+from serving.store.schema import outbox as messages
 from tests.canned import CannedRouter
 
 PASSWORD = "a long enough one"

@@ -1,6 +1,6 @@
+from serving.cases.steps import UNDO_TIME
 from serving.cases_wire import Undo
 from serving.console.undo_bar import SECONDS, Doing, UndoBar
-from serving.steps import UNDO_TIME
 
 FIRST, SECOND = Doing("1", "decision", 4, "工单 1 已派往路灯所"), Doing("2", "ask", 9, "工单 2 已转待补充")
 

@@ -3,8 +3,8 @@ import time
 import pytest
 
 from dispatch_model.city import City
+from serving.cases.overrides import units
 from serving.console.unit_search import UnitSearch, unit_search
-from serving.overrides import units
 from tests.canned import shipped
 
 

@@ -4,9 +4,9 @@ from contextlib import contextmanager
 import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.connection import Connection
 from serving.console.verification import Verifier
-from serving.store import Store
+from serving.store.connection import Connection
+from serving.store.store import Store
 
 
 def test_a_whole_chain_is_found_whole_and_remembered(store: Store, routed: Callable[..., None]) -> None:

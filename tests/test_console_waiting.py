@@ -7,10 +7,10 @@ from dispatch_model.cases import Disposition
 from dispatch_model.explain import reasons
 from dispatch_model.gazetteer import Place
 from dispatch_model.labels import LabelMaps
-from serving.casefile import CaseFile
+from serving.cases.casefile import CaseFile
 from serving.cases_wire import State
 from serving.console.waiting import SUMMARY, Waiting, summary
-from serving.store import Store
+from serving.store.store import Store
 from tests.canned import SUGGESTION, shipped
 
 NOW = datetime(2026, 5, 10, 4, tzinfo=UTC)

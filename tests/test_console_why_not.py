@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from dispatch_model.errors import DispatchError
-from serving.case_desk import CaseDesk
+from serving.cases.desk import CaseDesk
 from serving.cases_wire import Override
 from serving.console.case_view import CasePage, read_case
 from serving.console.why_not import WhyNot, why_not
 from serving.engine import Engine
-from serving.guard import LOCAL
+from serving.guard.guard import LOCAL
 from serving.masking import mask
-from serving.store import Store
+from serving.store.store import Store
 from tests.canned import CannedRouter
 from tests.test_console_similar import Untold
 

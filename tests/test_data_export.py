@@ -9,19 +9,19 @@ import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving import cli
-from serving.case_desk import CaseDesk
+from serving.cases.desk import CaseDesk
 from serving.cases_wire import Accept, Override
-from serving.data_export import export
 from serving.engine import Engine
-from serving.guard import LOCAL
+from serving.guard.guard import LOCAL
+from serving.learning.data_export import export
+from serving.learning.work_labels import Period
 from serving.masking import mask
-from serving.record import Content, Record
-from serving.seal import Seal
 from serving.settings import Settings
-from serving.store import Store
-from serving.work_labels import Period
+from serving.store.record import Content, Record
+from serving.store.seal import Seal
+from serving.store.store import Store
 from tests.canned import CannedRouter
-from tests.test_case_desk import Counted
+from tests.test_cases_desk import Counted
 
 OVERRIDE = Override.model_validate({"action": "override", "unit": "460100-交警", "reason_code": "职能不符"})
 

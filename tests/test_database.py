@@ -5,9 +5,9 @@ from threading import Barrier
 import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.connection import Connection
-from serving.database import IDLE_READERS, Readers, open_database
-from serving.migrate import upgrade
+from serving.store.connection import Connection
+from serving.store.database import IDLE_READERS, Readers, open_database
+from serving.store.migrate import upgrade
 
 
 @pytest.fixture

@@ -9,14 +9,15 @@ from sqlalchemy import select
 
 from dispatch_model.cases import Disposition
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import decisions, events, returns
-from serving.casefile import CaseFile
+from serving.cases import decisions, returns
+from serving.cases.casefile import CaseFile
+from serving.cases.decisions import Written
 from serving.cases_wire import Accept, Decision, Override, Return, Review, State
-from serving.decisions import Written
-from serving.guard import Actor, Scope
+from serving.guard.guard import Actor, Scope
 from serving.routing import Router
-from serving.schema import audit_events
-from serving.store import Store
+from serving.store import events
+from serving.store.schema import audit_events
+from serving.store.store import Store
 
 AGENT = Actor("intake-1", frozenset({Scope.OPERATOR}))
 CHIEF = Actor("chief", frozenset({Scope.OPERATOR, Scope.ADMIN}))
@@ -187,6 +188,6 @@ def test_a_stamp_vouches_for_the_decision(store: Store, ruled: Router, routed: C
     (stored,) = read(store).decisions
     with store.reading() as connection:
         (event,) = connection.rows(select(audit_events).where(audit_events.c.action == "decision"))
-    from serving.schema import decisions as table
+    from serving.store.schema import decisions as table
 
     assert json.loads(event["details"])[events.STAMP] == events.stamp(table, stored)

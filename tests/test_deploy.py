@@ -12,8 +12,8 @@ import yaml
 from dispatch_model.errors import DispatchError
 from serving import cli
 from serving.app import create_app
-from serving.guard import CONSOLE
-from serving.metrics import Metrics
+from serving.guard.guard import CONSOLE
+from serving.monitoring.metrics import Metrics
 from serving.routing import Router
 from serving.settings import Settings, variable
 

@@ -23,8 +23,8 @@ from dispatch_model.cases import (
 from dispatch_model.errors import ErrorKind
 from serving import cli
 from serving.app import create_app
-from serving.bundle_api import Begin, Compare, GoBack, Load
-from serving.bundle_wire import (
+from serving.bundles.api import Begin, Compare, GoBack, Load
+from serving.bundles.wire import (
     Agreement,
     AvailableView,
     BundleRevision,
@@ -54,15 +54,14 @@ from serving.cases_wire import (
     Undo,
     Undone,
 )
-from serving.guard import OPEN_PATHS, STATUSES
-from serving.open311 import Open311Error
-from serving.open311_query import RequestQuery
-from serving.open311_view import Service, ServiceRequest
-from serving.problems import STATUS, Problem
+from serving.guard.guard import OPEN_PATHS, STATUSES
+from serving.open311.api import Open311Error
+from serving.open311.query import RequestQuery
+from serving.open311.view import Service, ServiceRequest
 from serving.routing import Router
-from serving.rules_api import Download, OfKind, Rollback, Upload
-from serving.rules_filter import Filter
-from serving.rules_wire import (
+from serving.rules.api import Download, OfKind, Rollback, Upload
+from serving.rules.filter import Filter
+from serving.rules.wire import (
     ChangeReply,
     FindingView,
     History,
@@ -75,7 +74,8 @@ from serving.rules_wire import (
     RuleSetView,
 )
 from serving.settings import Settings
-from serving.wire import Batch, BatchReply, Failed, Failure, Version
+from serving.web.problems import STATUS, Problem
+from serving.web.wire import Batch, BatchReply, Failed, Failure, Version
 
 DOCS = Path(__file__).parent.parent / "docs"
 API = (DOCS / "api.md").read_text(encoding="utf-8")

@@ -3,9 +3,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.requests import Request
 
-from serving.admission import Admission
-from serving.door import Door
-from serving.problems import MEDIA_TYPE
+from serving.web.admission import Admission
+from serving.web.door import Door
+from serving.web.problems import MEDIA_TYPE
 
 
 class House:

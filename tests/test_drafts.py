@@ -8,7 +8,7 @@ import pytest
 from dispatch_model.cases import Timing, Versions
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving.drafts import Draft, Outcome, settle
-from serving.record import Content, Record
+from serving.store.record import Content, Record
 
 VERSIONS = Versions(bundle="b", access_list="a", catalogue="c", label_maps="m")
 CONTENT = Content(None, '"路灯不亮"', None, None)

@@ -5,7 +5,7 @@ import pytest
 
 from dispatch_model.bundle import Reference
 from dispatch_model.cases import Case, ModelView, Routing
-from serving.drift import BINS, LEAST, Window, classes_of, expected, psi, score_bin
+from serving.monitoring.drift import BINS, LEAST, Window, classes_of, expected, psi, score_bin
 from serving.routing import Router
 
 VIEW = ModelView(

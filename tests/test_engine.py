@@ -10,11 +10,11 @@ import pytest
 
 from dispatch_model.cases import Case, Routing
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.admission import Admission
 from serving.engine import Engine
-from serving.record import Record
 from serving.routing import Router
-from serving.seal import Seal
+from serving.store.record import Record
+from serving.store.seal import Seal
+from serving.web.admission import Admission
 from tests.canned import CannedRouter
 
 

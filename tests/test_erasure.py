@@ -8,15 +8,15 @@ from sqlalchemy import select
 
 from dispatch_model.cases import Case, Reason, Routing, Span
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import moments
-from serving.audit import verify
-from serving.casefile import CaseFile
-from serving.erasure import blanked, cases_of, erase, scrub
+from serving.cases.casefile import CaseFile
 from serving.masking import mask
-from serving.record import Content, Record
 from serving.routing import Router
-from serving.schema import cases, decisions, desk_steps, return_reviews, returns, routings
-from serving.store import Store
+from serving.store import moments
+from serving.store.audit import verify
+from serving.store.erasure import blanked, cases_of, erase, scrub
+from serving.store.record import Content, Record
+from serving.store.schema import cases, decisions, desk_steps, return_reviews, returns, routings
+from serving.store.store import Store
 
 CALLER = "13800138001"
 SECRET = "榕树巷深处的蓝色铁门"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from serving import events, moments
-from serving.schema import audit_events, decisions, facts, outbox, routings
-from serving.store import Store
+from serving.store import events, moments
+from serving.store.schema import audit_events, decisions, facts, outbox, routings
+from serving.store.store import Store
 
 CHAIN = select(audit_events).order_by(audit_events.c.id)
 SENT = select(outbox).order_by(outbox.c.id)

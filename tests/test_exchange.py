@@ -6,8 +6,17 @@ import pytest
 
 from dispatch_model.cases import Case, Timing
 from dispatch_model.errors import ErrorKind
-from serving.exchange import CLIENT_GONE, UNMATCHED, Exchange, current, note_answer, note_error, note_timing, shown_id
 from serving.routing import Router
+from serving.web.exchange import (
+    CLIENT_GONE,
+    UNMATCHED,
+    Exchange,
+    current,
+    note_answer,
+    note_error,
+    note_timing,
+    shown_id,
+)
 
 
 def exchange(*headers: tuple[bytes, bytes], **scope: Any) -> Exchange:

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from serving.give_back import give_back
+from serving.bundles.give_back import give_back
 
 
 def test_it_is_asked_of_a_library_that_can(monkeypatch: pytest.MonkeyPatch) -> None:

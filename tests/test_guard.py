@@ -4,14 +4,14 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from serving import keys
 from serving.app import create_app
-from serving.guard import LOCAL, OPEN_PATHS, RULES, Actor
-from serving.problems import MEDIA_TYPE
+from serving.guard import keys
+from serving.guard.guard import LOCAL, OPEN_PATHS, RULES, Actor
+from serving.guard.scopes import Scope
 from serving.routing import Router
-from serving.scopes import Scope
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
+from serving.web.problems import MEDIA_TYPE
 
 CASE = {"case_id": "1", "transcript": "路灯不亮"}
 

@@ -8,12 +8,12 @@ from typer.testing import CliRunner
 from dispatch_model.cases import Case
 from dispatch_model.errors import DispatchError
 from serving import cli
-from serving.keyring import Keyring
-from serving.keys import of_store
+from serving.guard.keyring import Keyring
+from serving.guard.keys import of_store
 from serving.masking import mask
-from serving.record import Content, Record
 from serving.routing import Router
-from serving.store import Store
+from serving.store.record import Content, Record
+from serving.store.store import Store
 
 SECRET = "榕树巷深处的蓝色铁门"
 

@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.app import create_app
-from serving.guard import OPEN_PATHS, STATUSES
+from serving.guard.guard import OPEN_PATHS, STATUSES
 from serving.routing import Router
 from serving.settings import Settings
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from serving.history import in_order
+from serving.cases.history import in_order
 
 
 def decision(number: int) -> dict[str, Any]:

@@ -5,12 +5,12 @@ import pytest
 from sqlalchemy import select
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import hooks
-from serving.events import HOOKS, Kind, record
-from serving.hooks import EVENTS
+from serving.hooks import hooks
+from serving.hooks.hooks import EVENTS
 from serving.outward import networks
-from serving.schema import audit_events, facts, outbox
-from serving.store import Store
+from serving.store.events import HOOKS, Kind, record
+from serving.store.schema import audit_events, facts, outbox
+from serving.store.store import Store
 
 URL = "https://hooks.example.gov.cn/dispatch"
 

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import select, update
 
 from serving import cli, outward
-from serving.events import record
-from serving.hooks import registered
-from serving.outbox import DEAD, PENDING
-from serving.schema import outbox
+from serving.hooks.hooks import registered
+from serving.hooks.outbox import DEAD, PENDING
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.events import record
+from serving.store.schema import outbox
+from serving.store.store import Store
 
 URL = "https://hooks.example.gov.cn/in"
 

@@ -8,8 +8,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from serving import http_limits
-from serving.http_limits import HEAD_BYTES, BoundedHttp
+from serving.web import http_limits
+from serving.web.http_limits import HEAD_BYTES, BoundedHttp
 
 
 async def echo(_: Scope, receive: Receive, send: Send) -> None:

@@ -22,8 +22,8 @@ def loaded(statement: str) -> set[str]:
     [
         ("import dispatch_model.router", TRAINING | OUTSIDE | {"serving", "training"}),
         ("import serving.server", TRAINING | {"training"}),
-        ("import serving.batch, serving.display, serving.routing", TRAINING | {"fastapi", "sqlalchemy"}),
-        ("import serving.ray_batch, serving.sizing", TRAINING | {"fastapi", "sqlalchemy", "ray"}),
+        ("import serving.bulk.batch, serving.display, serving.routing", TRAINING | {"fastapi", "sqlalchemy"}),
+        ("import serving.bulk.ray_batch, serving.bulk.sizing", TRAINING | {"fastapi", "sqlalchemy", "ray"}),
         ("import serving.client", TRAINING | {"fastapi", "sqlalchemy", "numpy", "onnxruntime"}),
         ("import serving.signing", TRAINING | OUTSIDE | {"pydantic", "numpy"}),
         ("import serving.cli", TRAINING | {"fastapi", "sqlalchemy", "numpy", "onnxruntime", "pydantic"}),

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import keyring
-from serving.keyring import Keyring, check_exposed, is_public
-from serving.keys import PREFIX_CHARS, Key, hashed, new_key
-from serving.scopes import Scope
+from serving.guard import keyring
+from serving.guard.keyring import Keyring, check_exposed, is_public
+from serving.guard.keys import PREFIX_CHARS, Key, hashed, new_key
+from serving.guard.scopes import Scope
 
 NOW = datetime.now(UTC)
 

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import select
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import keys
-from serving.audit import verify
-from serving.schema import api_keys, audit_events
-from serving.scopes import Scope
-from serving.store import Store
+from serving.guard import keys
+from serving.guard.scopes import Scope
+from serving.store.audit import verify
+from serving.store.schema import api_keys, audit_events
+from serving.store.store import Store
 
 BOTH = frozenset({Scope.INTAKE, Scope.ADMIN})
 

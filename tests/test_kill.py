@@ -6,9 +6,9 @@ import pytest
 from bench.clients import CASES, DECISIONS, Seen
 from bench.kill import faults, rounds
 from dispatch_model.cases import Case
-from serving.record import Content, Record
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.record import Content, Record
+from serving.store.store import Store
 from tests.canned import CannedRouter
 
 

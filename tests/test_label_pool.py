@@ -6,18 +6,18 @@ import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.label_task import Candidate
-from serving import erasure
-from serving.case_desk import CaseDesk
+from serving.cases.desk import CaseDesk
 from serving.cases_wire import Accept, Override, Return, Review
 from serving.engine import Engine
-from serving.guard import LOCAL
-from serving.label_pool import from_file, from_store
+from serving.guard.guard import LOCAL
+from serving.learning.label_pool import from_file, from_store
+from serving.learning.work_labels import Period
 from serving.masking import mask
 from serving.routing import Router
-from serving.store import Store
-from serving.work_labels import Period
+from serving.store import erasure
+from serving.store.store import Store
 from tests.canned import shipped
-from tests.test_case_desk import Counted
+from tests.test_cases_desk import Counted
 from training.leaks import strip_leaks
 
 Routed = Callable[..., None]

@@ -9,11 +9,11 @@ from fastapi.testclient import TestClient
 from starlette.types import Message
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import limits
 from serving.app import create_app
-from serving.limits import HEADER_BYTES, MOST_HEADERS, URL_BYTES, Body, RateLimit, check_head, declared_length
 from serving.routing import Router
 from serving.settings import Settings
+from serving.web import limits
+from serving.web.limits import HEADER_BYTES, MOST_HEADERS, URL_BYTES, Body, RateLimit, check_head, declared_length
 
 LIMIT = 64 * 1024
 

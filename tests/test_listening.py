@@ -11,8 +11,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.admission import Admission
 from serving.listening import Listener, bound
+from serving.web.admission import Admission
 
 
 class Site:

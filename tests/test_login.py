@@ -9,15 +9,15 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from serving import operators
 from serving.console.login import COOKIE, FIRST, FORM_COOKIE, HOME, PATH, inside, login_routes
 from serving.console.origin import Origin
-from serving.handlers import add_handlers
-from serving.operators import Role
-from serving.passwords import Hash
-from serving.seal import Seal
-from serving.sessions import Sessions
-from serving.store import Store
+from serving.guard import operators
+from serving.guard.operators import Role
+from serving.guard.passwords import Hash
+from serving.guard.sessions import Sessions
+from serving.store.seal import Seal
+from serving.store.store import Store
+from serving.web.handlers import add_handlers
 
 GOOD = "three blue doors"
 WEAK = Hash(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(GOOD))
@@ -27,7 +27,7 @@ SITE = "http://console.test"
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessions]:
     """Sessions of a store with one operator."""
-    monkeypatch.setattr("serving.passwords.renewed", lambda *_: None)
+    monkeypatch.setattr("serving.guard.passwords.renewed", lambda *_: None)
     store = Store.open(tmp_path / "dispatch.db", seal=Seal.of("a key for tests, of some length"))
     add = partial(operators.add, login="zhang", password=WEAK, name="张三", role=Role.OPERATOR, actor="cli:t")
     store.write(add)

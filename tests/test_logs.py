@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dispatch_model.cases import Case
-from serving.exchange import Answer, Exchange, current
-from serving.logs import REQUESTS, JsonLines, RequestLog, TextLines, configure, place_of, request_fields
+from serving.monitoring.logs import REQUESTS, JsonLines, RequestLog, TextLines, configure, place_of, request_fields
 from serving.routing import Router
+from serving.web.exchange import Answer, Exchange, current
 
 PHONE = "13812345678"
 

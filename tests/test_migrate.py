@@ -13,13 +13,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import migrate
-from serving.connection import Connection
-from serving.database import Database, open_database
-from serving.migrate import FOLDER, HEAD, bring_up, upgrade
-from serving.schema import APPEND_ONLY, audit_events, metadata, routings, rule_versions
-from serving.seal import Seal
-from serving.store import Store
+from serving.store import migrate
+from serving.store.connection import Connection
+from serving.store.database import Database, open_database
+from serving.store.migrate import FOLDER, HEAD, bring_up, upgrade
+from serving.store.schema import APPEND_ONLY, audit_events, metadata, routings, rule_versions
+from serving.store.seal import Seal
+from serving.store.store import Store
 
 AT = "2026-05-01 00:30:00.000000"
 # As the first release made them, and as the one with rules that change did.
@@ -54,7 +54,7 @@ PRAGMA user_version = 1;
 
 
 def columns(database: Database) -> Any:
-    """What Alembic would still have to do to come from the database to `serving.schema`; comments stay in the code."""
+    """What Alembic would still do to come from the database to `serving.store.schema`; comments stay in the code."""
     with migrate._transaction(database) as connection, warnings.catch_warnings():
         # SQLite does not tell what an index is over when it is no column; PostgreSQL does.
         warnings.filterwarnings("ignore", ".*expression-based index")
@@ -150,7 +150,7 @@ def test_several_that_start_at_once_migrate_once(database_url: Path | str) -> No
 def test_a_step_that_fails_leaves_the_database_as_it_was(
     database_url: Path | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from serving.migrations import append_only
+    from serving.store.migrations import append_only
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("half way")

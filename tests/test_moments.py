@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 from dispatch_model.cases import CHINA_TIME
-from serving import moments
+from serving.store import moments
 
 
 def test_a_stored_moment_is_utc_of_one_length() -> None:

@@ -14,9 +14,9 @@ from dispatch_model.bundle import Reference
 from dispatch_model.cases import Case, Versions
 from dispatch_model.errors import ErrorKind
 from serving.cases_wire import Override
-from serving.exchange import Answer, Exchange
-from serving.metrics import Metrics
+from serving.monitoring.metrics import Metrics
 from serving.routing import Router
+from serving.web.exchange import Answer, Exchange
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 # Added by Prometheus itself, or by the library where the system has it.

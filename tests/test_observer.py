@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving import observer as module
-from serving.exchange import CLIENT_GONE, Exchange, current
-from serving.observer import Observer, Watched
+from serving.monitoring import observer as module
+from serving.monitoring.observer import Observer, Watched
+from serving.web.exchange import CLIENT_GONE, Exchange, current
 
 SCOPE: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "headers": [(b"x-request-id", b"r-1")]}
 

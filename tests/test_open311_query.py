@@ -7,15 +7,15 @@ from pydantic import ValidationError
 
 from dispatch_model.cases import Case
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import moments
 from serving.cases_wire import State
 from serving.masking import mask
-from serving.open311_query import SPAN, RequestQuery, find
-from serving.open311_view import Dossier
-from serving.record import Content, Record
+from serving.open311.query import SPAN, RequestQuery, find
+from serving.open311.view import Dossier
 from serving.routing import Router
-from serving.schema import cases, decisions, desk_steps, return_reviews, returns, routings
-from serving.store import Store
+from serving.store import moments
+from serving.store.record import Content, Record
+from serving.store.schema import cases, decisions, desk_steps, return_reviews, returns, routings
+from serving.store.store import Store
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 DECISION = {

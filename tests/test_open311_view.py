@@ -8,7 +8,7 @@ import pytest
 from dispatch_model.cases import Case, Disposition
 from dispatch_model.labels import LabelMaps
 from serving.cases_wire import State
-from serving.open311_view import LONGEST_DESCRIPTION, Dossier, Service, ServiceRequest, service_request, services
+from serving.open311.view import LONGEST_DESCRIPTION, Dossier, Service, ServiceRequest, service_request, services
 from serving.routing import Router
 
 ADDRESS = {"district": "龙华区", "street": "金贸街道", "detail": "某某路[门牌]"}

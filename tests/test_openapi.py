@@ -10,16 +10,16 @@ from sqlalchemy import select
 
 from dispatch_model.cases import Routing
 from dispatch_model.labels import LabelMaps
-from serving import hooks
 from serving.app import create_app
 from serving.cases_wire import CaseView, DecisionEntry, Event, ReturnEntry, ReviewEntry, StepEntry
-from serving.openapi import ANSWERS, PROBLEM, ROUTING, WEBHOOK
-from serving.problems import Problem
+from serving.hooks import hooks
 from serving.routing import Router
-from serving.schema import outbox
 from serving.settings import Settings
-from serving.store import Store
-from serving.wire import EXAMPLE, BatchReply
+from serving.store.schema import outbox
+from serving.store.store import Store
+from serving.web.openapi import ANSWERS, PROBLEM, ROUTING, WEBHOOK
+from serving.web.problems import Problem
+from serving.web.wire import EXAMPLE, BatchReply
 
 MODELS: dict[str, type[BaseModel]] = {
     "/route": Routing,

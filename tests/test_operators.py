@@ -6,13 +6,14 @@ import pytest
 from sqlalchemy import select
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import moments, operators
-from serving.audit import verify
-from serving.operators import Operator, Role
-from serving.passwords import Hash
-from serving.schema import audit_events, console_sessions
-from serving.scopes import Scope
-from serving.store import Store
+from serving.guard import operators
+from serving.guard.operators import Operator, Role
+from serving.guard.passwords import Hash
+from serving.guard.scopes import Scope
+from serving.store import moments
+from serving.store.audit import verify
+from serving.store.schema import audit_events, console_sessions
+from serving.store.store import Store
 
 HASH = Hash("a hash")
 AT = "2026-05-01 00:30:00.000000"

@@ -5,10 +5,11 @@ import pytest
 from typer.testing import CliRunner
 
 from dispatch_model.errors import DispatchError
-from serving import cli, operators
-from serving.operators import Operator, Role
-from serving.sessions import Sessions
-from serving.store import Store
+from serving import cli
+from serving.guard import operators
+from serving.guard.operators import Operator, Role
+from serving.guard.sessions import Sessions
+from serving.store.store import Store
 
 GOOD = "three blue doors"
 

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from serving import hooks, moments, outbox
-from serving.connection import Connection
-from serving.events import record
-from serving.outbox import DEAD, DELIVERED, KEEP, LEASE, PENDING, UNDONE, Outcome
-from serving.schema import outbox as table
-from serving.store import Store
+from serving.hooks import hooks, outbox
+from serving.hooks.outbox import DEAD, DELIVERED, KEEP, LEASE, PENDING, UNDONE, Outcome
+from serving.store import moments
+from serving.store.connection import Connection
+from serving.store.events import record
+from serving.store.schema import outbox as table
+from serving.store.store import Store
 
 URL = "https://hooks.example.gov.cn/dispatch"
 

@@ -4,8 +4,8 @@ import pytest
 
 from dispatch_model.cases import Case, CategoryRef, Routing, UnitRef
 from dispatch_model.errors import DispatchError, ErrorKind
+from serving.cases.overrides import Target, check, find_unit, is_own, target_of, units
 from serving.cases_wire import Accept, Override
-from serving.overrides import Target, check, find_unit, is_own, target_of, units
 from serving.routing import Router
 
 STREET = "海口市龙华区金贸街道办事处"

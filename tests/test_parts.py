@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from dispatch_model.errors import DispatchError
-from serving.batch import CHUNK, Tally, route_file
-from serving.parts import Part, Plan, finish, finished, prepare, read_plan, route_part
+from serving.bulk.batch import CHUNK, Tally, route_file
+from serving.bulk.parts import Part, Plan, finish, finished, prepare, read_plan, route_part
 from serving.routing import Router
 
 NOW = datetime(2026, 5, 6, 1, 30, tzinfo=UTC)

@@ -4,7 +4,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 
 from dispatch_model.errors import DispatchError
-from serving.passwords import _NOBODY, Hash, hashed, matches, renewed
+from serving.guard.passwords import _NOBODY, Hash, hashed, matches, renewed
 
 GOOD = "榕树下的蓝铁门7"
 WIDE = "ａｂｃｄｅｆｇｈｉｊ"  # as an input method set to full width types it

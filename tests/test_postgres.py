@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.database import open_database
+from serving.store.database import open_database
 
 
 def test_a_server_that_answers_before_the_disk_is_overruled(postgres_url: str) -> None:
@@ -54,9 +54,9 @@ def test_a_server_that_is_not_there_is_unavailable_without_the_password() -> Non
 
 
 def test_an_older_server_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import serving.postgres
+    import serving.store.postgres
 
-    monkeypatch.setattr(serving.postgres, "OLDEST", 99)
+    monkeypatch.setattr(serving.store.postgres, "OLDEST", 99)
     with pytest.raises(DispatchError, match="99") as caught:
         open_database(postgres_url).connect()
     assert caught.value.field == "database_url"

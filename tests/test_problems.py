@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.problems import STATUS, TITLES, problem, read_case
+from serving.web.problems import STATUS, TITLES, problem, read_case
 
 
 def refused(**fields: Any) -> DispatchError:

@@ -8,14 +8,15 @@ from dispatch_model.bundle import MANIFEST, PARTS, Bundle, sha256
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.gate_record import GATE_FILE, GateRecord, Judged
 from dispatch_model.labels import LabelMaps
-from serving import cli, promotion
+from serving import cli
 from serving.app import create_app
-from serving.bundle_store import Action, BundleStore
-from serving.promotion import Desk, Force, at_desk, promote
-from serving.promotion_http import Service
+from serving.bundles import promotion
+from serving.bundles.promotion import Desk, Force, at_desk, promote
+from serving.bundles.promotion_http import Service
+from serving.bundles.store import Action, BundleStore
 from serving.routing import Router
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
 from tests.canned import BUNDLE
 from tests.test_bundle import sealed
 from tests.test_gate_record import made

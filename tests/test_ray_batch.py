@@ -16,8 +16,8 @@ from ray.cluster_utils import Cluster
 
 from dispatch_model.cases import Versions
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.batch import Tally, route_file
-from serving.ray_batch import RETRIES, route_history
+from serving.bulk.batch import Tally, route_file
+from serving.bulk.ray_batch import RETRIES, route_history
 from serving.routing import Router, open_router
 
 PLACES = ("龙华区金贸街道", "美兰区海府街道", "秀英区", "高新区", "")

@@ -4,9 +4,9 @@ import pytest
 
 from dispatch_model.cases import Address, Case, Timing, Versions
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.record import Content, Record, Top
 from serving.routing import Router
-from serving.seal import Seal
+from serving.store.record import Content, Record, Top
+from serving.store.seal import Seal
 
 SEAL = Seal.of("the key of these tests, of some length")
 VERSIONS = Versions(bundle="b", access_list="a", catalogue="c", label_maps="l")

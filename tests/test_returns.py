@@ -7,14 +7,14 @@ from sqlalchemy import select
 
 from dispatch_model.cases import Disposition
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import decisions, returns
-from serving.casefile import CaseFile
+from serving.cases import decisions, returns
+from serving.cases.casefile import CaseFile
+from serving.cases.decisions import Written
 from serving.cases_wire import Accept, Return, Review, State
-from serving.decisions import Written
-from serving.guard import Actor, Scope
+from serving.guard.guard import Actor, Scope
 from serving.routing import Router
-from serving.schema import audit_events
-from serving.store import Store
+from serving.store.schema import audit_events
+from serving.store.store import Store
 
 UNIT = Actor("unit-7", frozenset({Scope.OPERATOR}))
 OBJECTION = {"reason": "职能不符", "clause": "《示例办法》第十二条", "proposed_unit": "市交警支队", "note": "我叫李蕉"}

@@ -9,11 +9,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from dispatch_model.rules import RuleKind
-from serving import rules_api
 from serving.app import create_app
-from serving.problems import MEDIA_TYPE
 from serving.routing import Router
+from serving.rules import api as rules_api
 from serving.settings import Settings
+from serving.web.problems import MEDIA_TYPE
 
 LIST = {"kind": "access_list"}
 CASE = {"case_id": "1", "transcript": "路灯不亮"}

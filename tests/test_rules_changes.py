@@ -3,7 +3,7 @@ from datetime import date
 
 from dispatch_model.access_list import AccessList
 from dispatch_model.access_row import AccessRow
-from serving.rules_changes import RowChange, row_changes
+from serving.rules.changes import RowChange, row_changes
 
 ROW = AccessRow(
     id="ZJ-1",

@@ -12,8 +12,8 @@ from dispatch_model.finding import Severity
 from dispatch_model.labels import LabelMaps
 from dispatch_model.rules import RuleKind
 from dispatch_model.table import Upload
-from serving import rules_check
-from serving.rules_check import Report, check_file, shipped_rules, show
+from serving.rules import check as rules_check
+from serving.rules.check import Report, check_file, shipped_rules, show
 
 DAY = date(2026, 5, 1)
 SOUND = "L-1,事项,0307,镇街,基本,城管,,职责,,依据,,,1"

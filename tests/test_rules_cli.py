@@ -7,7 +7,7 @@ import pytest
 from dispatch_model.access_row import COLUMNS
 from dispatch_model.rules import RuleKind
 from serving import cli
-from serving.rules_cli import Kind, KindOrAll
+from serving.rules.cli import Kind, KindOrAll
 
 SOUND = "L-1,事项,0307,镇街,基本,城管,,职责,,依据,,,1"
 

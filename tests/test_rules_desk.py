@@ -21,9 +21,9 @@ from dispatch_model.rules import RuleKind, RuleSet
 from dispatch_model.triggers import Triggers
 from serving.engine import Engine
 from serving.routing import Router
-from serving.rules_desk import RuleDesk
-from serving.rules_store import Action, Draft, RuleStore
-from serving.store import Store
+from serving.rules.desk import RuleDesk
+from serving.rules.store import Action, Draft, RuleStore
+from serving.store.store import Store
 
 LIST, CATALOGUE = RuleKind.ACCESS_LIST, RuleKind.CATALOGUE
 Files = Mapping[RuleKind, bytes]

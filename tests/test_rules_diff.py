@@ -15,8 +15,8 @@ from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
 from dispatch_model.outputs import StoredOutputs
 from dispatch_model.rules import RuleKind, to_csv
-from serving.rules_diff import Diff, compare, load_sides
-from serving.rules_moves import Basis, Side
+from serving.rules.diff import Diff, compare, load_sides
+from serving.rules.moves import Basis, Side
 
 STALL, LIGHT = "030701", "030501"
 ROW = AccessRow("ZJ-1", "占道经营", STALL, "镇街", "基本", "城管", (), "巡查", "", "条例", None, None, "1")

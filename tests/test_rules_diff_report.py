@@ -10,10 +10,10 @@ from dispatch_model.access_list import AccessList
 from dispatch_model.catalogue import Catalogue
 from dispatch_model.errors import DispatchError
 from dispatch_model.rules import RuleKind
-from serving.rules_changes import RowChange, RowChanges
-from serving.rules_diff import CategoryLine, Diff
-from serving.rules_diff_report import number, render, sentences, share, show, write
-from serving.rules_moves import Example, Pair, Side
+from serving.rules.changes import RowChange, RowChanges
+from serving.rules.diff import CategoryLine, Diff
+from serving.rules.diff_report import number, render, sentences, share, show, write
+from serving.rules.moves import Example, Pair, Side
 
 AXES = (("030701",), ("城管",))
 CREATED = datetime(2026, 5, 3, 23, 30, tzinfo=UTC)

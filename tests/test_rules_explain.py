@@ -8,8 +8,8 @@ from dispatch_model.access_list import AccessList
 from dispatch_model.cases import Case
 from dispatch_model.catalogue import Catalogue, CatalogueRow
 from dispatch_model.router import Router
-from serving.rules_explain import NEXT, explain
-from serving.rules_explanation import Explanation
+from serving.rules.explain import NEXT, explain
+from serving.rules.explanation import Explanation
 
 NOW = datetime(2026, 5, 6, 2, tzinfo=UTC)
 STAIRS = "龙华区金贸街道楼道里堆满杂物，邻居不肯清理，想请社区来劝一劝"

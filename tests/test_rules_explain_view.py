@@ -3,8 +3,8 @@ from datetime import date
 from rich.console import Console
 
 from dispatch_model.cases import CategoryRef, Disposition, Versions
-from serving.rules_explain_view import show
-from serving.rules_explanation import Explanation, RowView, Standing
+from serving.rules.explain_view import show
+from serving.rules.explanation import Explanation, RowView, Standing
 
 CATEGORY = CategoryRef(code="030701", path=("城乡建设", "市容环境", "占道经营"))
 VERSIONS = Versions(bundle="b-1", access_list="l-1", catalogue="c-1", label_maps="m-1")

@@ -7,8 +7,8 @@ from dispatch_model.city import City
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
 from dispatch_model.rules import RuleKind
-from serving.rules_check import shipped_rules
-from serving.rules_export import export
+from serving.rules.check import shipped_rules
+from serving.rules.export import export
 
 
 def test_one_workbook_holds_every_kind_and_loads_again(tmp_path: Path, maps: LabelMaps) -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.rules import RuleKind
 from serving.routing import Router
-from serving.rules_filter import Filter
+from serving.rules.filter import Filter
 
 
 def chosen(router: Router, kind: RuleKind = RuleKind.ACCESS_LIST, **asked: Any) -> list[str]:

@@ -10,10 +10,10 @@ from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.rules import RuleKind
 from serving.engine import Engine
 from serving.routing import Router
-from serving.rules_desk import RuleDesk
-from serving.rules_follow import FOLLOW_SECONDS, keep_following
-from serving.rules_store import RuleStore
-from serving.store import Store
+from serving.rules.desk import RuleDesk
+from serving.rules.follow import FOLLOW_SECONDS, keep_following
+from serving.rules.store import RuleStore
+from serving.store.store import Store
 
 
 def follow_until(desk: RuleDesk, done: Callable[[], bool], seconds: float = 0.01) -> None:

@@ -12,7 +12,7 @@ from dispatch_model.dispatches import Dispatches, Units
 from dispatch_model.labels import LabelMaps
 from dispatch_model.outputs import StoredOutputs
 from dispatch_model.rules import RuleKind
-from serving.rules_moves import EXAMPLES, Basis, Moves, Side
+from serving.rules.moves import EXAMPLES, Basis, Moves, Side
 
 CODE = "030701"
 ROW = AccessRow("ZJ-1", "占道经营", CODE, "镇街", "基本", "城管", (), "巡查", "", "条例", None, None, "1")

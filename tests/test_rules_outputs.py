@@ -9,8 +9,8 @@ import pytest
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.outputs import StoredOutputs
 from dispatch_model.router import Router
-from serving.batch import Tally
-from serving.rules_outputs import SUFFIX, encode_file, outputs_for, snippets
+from serving.bulk.batch import Tally
+from serving.rules.outputs import SUFFIX, encode_file, outputs_for, snippets
 
 
 @lru_cache(maxsize=1)

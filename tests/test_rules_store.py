@@ -9,9 +9,9 @@ from sqlalchemy import select
 from dispatch_model.cases import CHINA_TIME
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.rules import RuleKind
-from serving.rules_store import Action, Draft, Revision, RuleStore
-from serving.schema import audit_events
-from serving.store import Store
+from serving.rules.store import Action, Draft, Revision, RuleStore
+from serving.store.schema import audit_events
+from serving.store.store import Store
 
 LIST = RuleKind.ACCESS_LIST
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.seal import Seal
+from serving.store.seal import Seal
 
 
 def test_a_key_file_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:

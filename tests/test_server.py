@@ -16,12 +16,14 @@ from fastapi import FastAPI
 from dispatch_model.cases import Case, Routing
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.rules import RuleKind
-from serving import bundle_start, keys, server
+from serving import server
+from serving.bundles import start as bundle_start
+from serving.guard import keys
+from serving.guard.scopes import Scope
 from serving.routing import Router, route_each
-from serving.rules_store import Action, Draft, RuleStore
-from serving.scopes import Scope
+from serving.rules.store import Action, Draft, RuleStore
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.store import Store
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are forked on Linux only")
 
@@ -154,7 +156,8 @@ def test_no_case_is_no_work(router: Router) -> None:
 
 PROGRAM = """
 import sys
-from serving import bundle_start, server
+from serving import server
+from serving.bundles import start as bundle_start
 from serving.settings import Settings
 from tests.canned import CannedRouter
 

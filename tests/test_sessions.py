@@ -9,14 +9,14 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import operators, sessions
-from serving.audit import verify
-from serving.connection import Connection
-from serving.operators import Role
-from serving.passwords import Hash
-from serving.schema import audit_events, console_sessions
-from serving.sessions import Sessions
-from serving.store import Store
+from serving.guard import operators, sessions
+from serving.guard.operators import Role
+from serving.guard.passwords import Hash
+from serving.guard.sessions import Sessions
+from serving.store.audit import verify
+from serving.store.connection import Connection
+from serving.store.schema import audit_events, console_sessions
+from serving.store.store import Store
 
 GOOD = "three blue doors"
 # Cheap: what these tests prove is not how long a hash takes.

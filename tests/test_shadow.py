@@ -12,12 +12,12 @@ from dispatch_model.cases import Case, Routing
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.rules import RuleKind
 from dispatch_model.table import Upload
-from serving.bundle_load import load
-from serving.connection import Values
+from serving.bundles.load import load
+from serving.bundles.shadow import ROWS, Shadow
 from serving.engine import Engine
 from serving.routing import Router
-from serving.shadow import ROWS, Shadow
-from serving.store import Store
+from serving.store.connection import Values
+from serving.store.store import Store
 from tests.canned import CannedRouter
 
 

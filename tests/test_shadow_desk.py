@@ -8,14 +8,14 @@ import pytest
 
 from dispatch_model.cases import CHINA_TIME, Case
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import shadow_desk
-from serving.bundle_folder import BundleFolder
+from serving.bundles import shadow_desk
+from serving.bundles.folder import BundleFolder
+from serving.bundles.shadow_desk import ShadowDesk
+from serving.bundles.shadow_store import ShadowStore
 from serving.engine import Engine
-from serving.metrics import Metrics
+from serving.monitoring.metrics import Metrics
 from serving.routing import Router
-from serving.shadow_desk import ShadowDesk
-from serving.shadow_store import ShadowStore
-from serving.store import Store
+from serving.store.store import Store
 
 
 @contextmanager

@@ -5,14 +5,15 @@ from typing import Any
 
 from dispatch_model.bundle import BundleRef
 from dispatch_model.cases import CHINA_TIME
-from serving import decisions, moments, steps
-from serving.audit import verify
-from serving.casefile import CaseFile
+from serving.bundles.shadow_store import Order, ShadowStore
+from serving.cases import decisions, steps
+from serving.cases.casefile import CaseFile
 from serving.cases_wire import Override, Undo
-from serving.guard import LOCAL
+from serving.guard.guard import LOCAL
 from serving.routing import Router
-from serving.shadow_store import Order, ShadowStore
-from serving.store import Store
+from serving.store import moments
+from serving.store.audit import verify
+from serving.store.store import Store
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=CHINA_TIME)
 

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from dispatch_model.errors import DispatchError
-from serving.sizing import MEASURED, Volume, bulk_hours, bulk_table, size, volume_table, waits
+from serving.bulk.sizing import MEASURED, Volume, bulk_hours, bulk_table, size, volume_table, waits
 
 PAGE = (Path(__file__).parent.parent / "docs" / "sizing.md").read_text(encoding="utf-8")
 

@@ -9,16 +9,18 @@ from sqlalchemy import select
 
 from dispatch_model.cases import Disposition
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import decisions, hooks, moments, outbox, returns, steps
-from serving.audit import verify
-from serving.casefile import CaseFile
+from serving.cases import decisions, returns, steps
+from serving.cases.casefile import CaseFile
+from serving.cases.decisions import Written
 from serving.cases_wire import Accept, Ask, Consult, Merge, Return, Review, State, Undo, Undoable
-from serving.decisions import Written
-from serving.guard import Actor, Scope
+from serving.guard.guard import Actor, Scope
+from serving.hooks import hooks, outbox
 from serving.routing import Router
-from serving.schema import audit_events
-from serving.schema import outbox as messages
-from serving.store import Store
+from serving.store import moments
+from serving.store.audit import verify
+from serving.store.schema import audit_events
+from serving.store.schema import outbox as messages
+from serving.store.store import Store
 
 AGENT = Actor("console:a017", frozenset({Scope.OPERATOR}))
 OTHER = Actor("console:b203", frozenset({Scope.OPERATOR}))

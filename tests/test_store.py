@@ -10,11 +10,11 @@ from sqlalchemy import func, select
 
 from dispatch_model.cases import Versions
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.record import Content, Record, Top
-from serving.schema import audit_events, cases, routings
-from serving.seal import Seal
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.record import Content, Record, Top
+from serving.store.schema import audit_events, cases, routings
+from serving.store.seal import Seal
+from serving.store.store import Store
 
 VERSIONS = Versions(bundle="b", access_list="a", catalogue="c", label_maps="l", triggers="t")
 KEY = "the key of these tests, of some length"
@@ -93,8 +93,8 @@ def test_threads_share_one_store(store: Store) -> None:
 _RACER = """
 import sys
 from pathlib import Path
-from serving.seal import Seal
-from serving.store import Store
+from serving.store.seal import Seal
+from serving.store.store import Store
 sys.path.insert(0, {tests!r})
 from test_store import KEY, open_store, record
 store = open_store({where})

@@ -90,7 +90,7 @@ def test_every_request_is_logged_by_the_end(tmp_path: Path, router: Router, capl
 def test_a_line_of_the_log_while_routing_names_the_request(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, router: Router
 ) -> None:
-    from serving.exchange import current
+    from serving.web.exchange import current
 
     seen: list[str] = []
     plain = type(router).route
@@ -164,7 +164,7 @@ def test_what_was_dropped_is_counted(client: TestClient) -> None:
 
 def test_without_an_endpoint_no_tracing_library_is_loaded() -> None:
     code = (
-        "import sys; from serving.settings import Settings; from serving.telemetry import Telemetry;"
+        "import sys; from serving.settings import Settings; from serving.monitoring.telemetry import Telemetry;"
         "Telemetry(Settings()); sys.exit(any(name.startswith('opentelemetry.sdk') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,9 +10,9 @@ from opentelemetry.trace import StatusCode
 
 from dispatch_model.cases import Case
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.exchange import Answer, Exchange
+from serving.monitoring.tracing import Tracing
 from serving.routing import Router
-from serving.tracing import Tracing
+from serving.web.exchange import Answer, Exchange
 
 PHONE = "13812345678"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -11,14 +11,16 @@ import pytest
 from sqlalchemy import select
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import hooks, moments, signing
-from serving.events import record
-from serving.hooks import Hook
-from serving.outbox import DEAD, DELIVERED, KEEP, PENDING, Message
+from serving import signing
+from serving.hooks import hooks
+from serving.hooks.hooks import Hook
+from serving.hooks.outbox import DEAD, DELIVERED, KEEP, PENDING, Message
+from serving.hooks.webhooks import FIRST_PAUSE, LONGEST_PAUSE, Deliveries, knock, pause, sender
 from serving.outward import networks
-from serving.schema import outbox
-from serving.store import Store
-from serving.webhooks import FIRST_PAUSE, LONGEST_PAUSE, Deliveries, knock, pause, sender
+from serving.store import moments
+from serving.store.events import record
+from serving.store.schema import outbox
+from serving.store.store import Store
 
 URL = "https://hooks.example.gov.cn/dispatch"
 DAY = timedelta(days=1)
@@ -190,8 +192,8 @@ def test_what_ended_long_ago_is_forgotten(store: Store) -> None:
 
 
 def test_a_store_that_fails_does_not_end_the_deliveries(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.webhooks.LOOK_SECONDS", 0.01)
-    monkeypatch.setattr("serving.webhooks._STORE_PAUSE", 0.01)
+    monkeypatch.setattr("serving.hooks.webhooks.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("serving.hooks.webhooks._STORE_PAUSE", 0.01)
     enter(store, "crm")
     tell(store, "1")
     failures = [DispatchError(ErrorKind.STORE_UNAVAILABLE, "磁盘已满。"), RuntimeError("odd row")]

@@ -6,17 +6,17 @@ import pytest
 
 from dispatch_model.cases import CHINA_TIME, Disposition
 from dispatch_model.worked_row import WorkedRow
-from serving import erasure
-from serving.case_desk import CaseDesk
+from serving.cases.desk import CaseDesk
 from serving.cases_wire import Accept, Merge, Override, Return, Review, Undo
 from serving.engine import Engine
-from serving.guard import LOCAL
+from serving.guard.guard import LOCAL
+from serving.learning.work_labels import Period, rows
 from serving.masking import mask
 from serving.routing import Router
-from serving.store import Store
-from serving.work_labels import Period, rows
+from serving.store import erasure
+from serving.store.store import Store
 from tests.canned import shipped
-from tests.test_case_desk import Counted
+from tests.test_cases_desk import Counted
 
 ACCEPT = Accept(action="accept", operator="王小明", note="办案心得")
 Exported = Callable[..., dict[str, WorkedRow]]

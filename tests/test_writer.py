@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.connection import Connection
-from serving.database import Database, open_database
-from serving.migrate import upgrade
-from serving.schema import facts
-from serving.writer import Writer
+from serving.store.connection import Connection
+from serving.store.database import Database, open_database
+from serving.store.migrate import upgrade
+from serving.store.schema import facts
+from serving.store.writer import Writer
 
 _ADD = insert(facts)
 _COUNT = select(func.count()).select_from(facts)
@@ -198,7 +198,7 @@ def test_trouble_is_logged_once_until_it_is_over(
 
     for job in (lose, lose, add("1"), add("2")):
         writer.submit(job).exception(10)
-    said = [record.getMessage() for record in caplog.records if record.name == "serving.writer"]
+    said = [record.getMessage() for record in caplog.records if record.name == "serving.store.writer"]
     assert [line.partition(database.name)[2] for line in said] == [
         f" cannot be written: {database.error.__name__}",
         " can be written again",

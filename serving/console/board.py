@@ -8,13 +8,13 @@ from threading import Lock
 from time import monotonic
 
 from dispatch_model.labels import LabelMaps
-from serving.casefile import CaseFile
-from serving.claims import Claim, Claims
-from serving.connection import Connection
+from serving.cases.casefile import CaseFile
+from serving.cases.claims import Claim, Claims
 from serving.console.filters import Filters
 from serving.console.pending import TOLD, events_after, last_event, pending
 from serving.console.waiting import DUE_STATES, Waiting
-from serving.store import Store
+from serving.store.connection import Connection
+from serving.store.store import Store
 
 __all__ = ["Board", "Filters", "Waiting"]
 WINDOW = timedelta(days=90)  # a case that came in earlier is no longer in the queue

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from dispatch_model.labels import LabelMaps
+from serving.cases.overrides import find_unit
 from serving.console.case_forms import OVERRIDE_REASONS, RETURN_REASONS, category_code, chosen
 from serving.console.case_keys import Act
 from serving.console.case_view import CasePage
@@ -13,7 +14,6 @@ from serving.console.suggestion_view import Card
 from serving.console.templates import render
 from serving.console.unit_search import FoundUnit, unit_search
 from serving.console.why_not import why_not
-from serving.overrides import find_unit
 from serving.routing import Router
 
 TITLES = {

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
-from serving.cases_api import invalid_decision
+from serving.cases.api import invalid_decision
 from serving.cases_wire import (
     MOST_CONSULTED,
     OTHER,

@@ -18,7 +18,7 @@ from serving.console.case_work import CaseWork, Outcome, Shown
 from serving.console.filters import Filters
 from serving.console.room import Seat, tell
 from serving.console.undo_bar import UndoBar
-from serving.operators import Role
+from serving.guard.operators import Role
 
 RENEWED = 30.0  # seconds between two renewals of the claim
 _STEPS = '<dialog id="step" aria-labelledby="step-title"></dialog>'

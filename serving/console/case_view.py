@@ -9,19 +9,19 @@ from typing import Literal
 from dispatch_model.calendar import Calendar
 from dispatch_model.cases import CHINA_TIME, Routing
 from dispatch_model.city import City
-from serving import operators
-from serving.casefile import CaseFile
+from serving.cases.casefile import CaseFile
+from serving.cases.overrides import is_own
 from serving.cases_wire import CaseView, State
-from serving.connection import Connection
 from serving.console.history_view import HistoryLine, history_lines
 from serving.console.holding import ReturnOpen, Taken
 from serving.console.similar import RepeatCase, SimilarCase, repeated_cases, similar_cases
 from serving.console.suggestion_view import Answer, answer_of
 from serving.console.transcript_view import SpokenTurn, spoken_turns, summary_of
-from serving.overrides import is_own
+from serving.guard import operators
 from serving.routing import Router
-from serving.rules_check import shipped_folder
-from serving.store import Store
+from serving.rules.check import shipped_folder
+from serving.store.connection import Connection
+from serving.store.store import Store
 from serving.words import STATES
 
 Action = Literal["accept", "override", "consult", "ask", "merge", "return", "review"]

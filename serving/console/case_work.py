@@ -6,7 +6,7 @@ Methods block: call them from a worker thread. A case that waits for somebody is
 from dataclasses import dataclass
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import operators
+from serving.cases.steps import UNDO_TIME
 from serving.cases_wire import Accept, Ask, Consult, Merge, Override, Return, State
 from serving.console.case_forms import Wish
 from serving.console.case_told import Written, doing, told
@@ -14,8 +14,8 @@ from serving.console.case_view import CasePage, read_case
 from serving.console.filters import Filters
 from serving.console.room import Room
 from serving.console.undo_bar import Doing
-from serving.operators import Operator
-from serving.steps import UNDO_TIME
+from serving.guard import operators
+from serving.guard.operators import Operator
 
 _CLOSED = frozenset({State.DISPATCHED, State.MERGED})  # nobody need be kept from these
 _TRIES = 5  # others may be quicker as often

@@ -22,7 +22,7 @@ from nicegui import ui
 
 from serving.console.login import COOKIE
 from serving.console.room import Room, Seat
-from serving.roles import Role
+from serving.guard.roles import Role
 
 MOUNT = "/console"
 THEME_COOKIE = "dispatch_theme"

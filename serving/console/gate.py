@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dispatch_model.errors import DispatchError, ErrorKind
 from serving.console.login import COOKIE, PATH
 from serving.console.origin import CLOSED, ROOT
-from serving.handlers import answer
-from serving.sessions import Sessions
+from serving.guard.sessions import Sessions
+from serving.web.handlers import answer
 
 _OPEN = frozenset({PATH, f"{ROOT}/logout"})
 _FILES = f"{ROOT}/static/"

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from dispatch_model.cases import CHINA_TIME
 from serving.cases_wire import DecisionEntry, DispatchEntry, Entry, ReturnEntry, ReviewEntry, Step, StepEntry
-from serving.events import SERVICE
-from serving.keys import CONSOLE
+from serving.guard.keys import CONSOLE
+from serving.store.events import SERVICE
 from serving.words import DISPOSITIONS
 
 EVENTS = {"decision": "决定", "redispatch": "重派", "consult": "会商", "ask": "待补充", "merge": "并案"}

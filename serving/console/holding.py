@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from serving.cases.entries import Row, return_entry
 from serving.cases_wire import DecisionEntry
 from serving.console.history_view import when, who
-from serving.entries import Row, return_entry
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from dispatch_model.settled_label import Action, SettledLabel, in_force, read_se
 from dispatch_model.suspect import FIELDS, WHYS, WORK_ID, Key, Suspect, read_suspects
 from dispatch_model.transcript import as_text, parse
 from serving.console.quality import wilson
-from serving.schema import cases
-from serving.store import Store
+from serving.store.schema import cases
+from serving.store.store import Store
 
 SUSPECTS, SETTLED = "suspects.csv", "settled.csv"
 ERASED = "（此工单的文字已抹除。）"

@@ -15,7 +15,7 @@ from serving.console.frame import MOUNT, PATIENCE, frame, take_seat, titled
 from serving.console.label_desk import LabelDesk, Progress, Shown
 from serving.console.room import Seat, tell
 from serving.console.templates import render, visible
-from serving.roles import Role
+from serving.guard.roles import Role
 
 TITLE = "标注"
 KEYS = (

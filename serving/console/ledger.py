@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Select, bindparam, exists, func, select
 
-from serving import moments
-from serving.connection import Connection, Row
-from serving.schema import cases, decisions, desk_steps, routings, shadow_routings
-from serving.store import Store
+from serving.store import moments
+from serving.store.connection import Connection, Row
+from serving.store.schema import cases, decisions, desk_steps, routings, shadow_routings
+from serving.store.store import Store
 
 KEPT = timedelta(days=91)
 HEADS = ("function", "level", "unit", "category", "disposition")

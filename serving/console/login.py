@@ -15,8 +15,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, StrictUndefined, Template
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.problems import STATUS
-from serving.sessions import Sessions
+from serving.guard.sessions import Sessions
+from serving.web.problems import STATUS
 
 HOME = "/console/"
 PATH = "/console/login"

@@ -6,7 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.handlers import answer
+from serving.web.handlers import answer
 
 ROOT = "/console"
 CLOSED = 4403

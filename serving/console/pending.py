@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import bindparam, exists, func, or_, select
 
 from dispatch_model.cases import Disposition
-from serving import moments
-from serving.connection import Connection
-from serving.schema import audit_events, cases, decisions, desk_steps, return_reviews, returns, routings
-from serving.undone import stands
+from serving.cases.undone import stands
+from serving.store import moments
+from serving.store.connection import Connection
+from serving.store.schema import audit_events, cases, decisions, desk_steps, return_reviews, returns, routings
 
 # Of what the audit log tells, what may change a line of the queue.
 TOLD = frozenset({"dispatch", "decision", "redispatch", "return", "review", "consult", "ask", "merge", "undo", "erase"})

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from dispatch_model.cases import CHINA_TIME
-from serving import operators
 from serving.console import flow_picture, reliability_picture
 from serving.console.quality import quality
 from serving.console.returned import returned
 from serving.console.room import Room
 from serving.console.shadow_view import compare
 from serving.console.templates import render
+from serving.guard import operators
 
 HEADS = {"function": "职能", "level": "层级", "unit": "单位", "category": "诉求类别", "disposition": "处置方式"}
 

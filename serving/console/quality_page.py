@@ -9,7 +9,7 @@ from serving.console.frame import MOUNT, PATIENCE, frame, take_seat, titled
 from serving.console.quality import PERIODS
 from serving.console.quality_html import shown_of
 from serving.console.room import tell
-from serving.roles import Role
+from serving.guard.roles import Role
 
 TITLE = "质量"
 _DEFAULT = 30

@@ -7,13 +7,13 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from dispatch_model.cases import CHINA_TIME
-from serving import operators
 from serving.cases_wire import State
 from serving.console.board import MOST, Board
 from serving.console.filters import Filters
 from serving.console.templates import render
 from serving.console.waiting import Waiting
-from serving.store import Store
+from serving.guard import operators
+from serving.store.store import Store
 from serving.words import DISPOSITIONS, STATES
 
 PAGE = 100  # lines shown at first, and added at each wish for more

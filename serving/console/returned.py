@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, exists, func, select
 
-from serving import moments
-from serving.schema import decisions, return_reviews, returns, routings
-from serving.store import Store
+from serving.store import moments
+from serving.store.schema import decisions, return_reviews, returns, routings
+from serving.store.store import Store
 
 _newer = routings.alias()
 _outdated = exists().where(_newer.c.case_id == routings.c.case_id, _newer.c.id > routings.c.id)

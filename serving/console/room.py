@@ -10,20 +10,20 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.bundle_desk import BundleDesk
-from serving.case_desk import CaseDesk
-from serving.claims import Claims
+from serving.bundles.desk import BundleDesk
+from serving.bundles.shadow_desk import ShadowDesk
+from serving.cases.claims import Claims
+from serving.cases.desk import CaseDesk
 from serving.console.board import Board
 from serving.console.ledger import Ledger
 from serving.console.verification import Verifier
 from serving.engine import Engine
-from serving.guard import Actor
-from serving.operators import Operator
-from serving.rules_desk import RuleDesk
-from serving.sessions import Sessions
+from serving.guard.guard import Actor
+from serving.guard.operators import Operator
+from serving.guard.sessions import Sessions
+from serving.rules.desk import RuleDesk
 from serving.settings import Settings
-from serving.shadow_desk import ShadowDesk
-from serving.store import Store
+from serving.store.store import Store
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -14,9 +14,9 @@ from dispatch_model.labels import LEVELS, LabelMaps
 from dispatch_model.rules import TITLES, RuleKind, RuleRow
 from dispatch_model.triggers import DEFINE, HINT, Trigger
 from serving.routing import Router
-from serving.rules_desk import RuleDesk
-from serving.rules_filter import Filter
-from serving.rules_store import Revision
+from serving.rules.desk import RuleDesk
+from serving.rules.filter import Filter
+from serving.rules.store import Revision
 from serving.words import DISPOSITIONS
 
 PATH = "/console/rules"

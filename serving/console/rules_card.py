@@ -9,8 +9,8 @@ from dispatch_model.access_row import AccessRow
 from dispatch_model.rules import TITLES, RuleKind, RuleRow
 from serving.console.rules_browse import CHOICES, PATH, category_text, place_text, who
 from serving.routing import Router
-from serving.rules_desk import RuleDesk
-from serving.rules_store import RowRevision
+from serving.rules.desk import RuleDesk
+from serving.rules.store import RowRevision
 
 _UNSAID = "version"  # differs in every row of a new version
 

@@ -25,13 +25,14 @@ from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.outputs import StoredOutputs
 from dispatch_model.rules import TITLES, RuleKind, RuleSet
 from dispatch_model.table import Upload
-from serving import moments, rules_diff
 from serving.give_way import giving_way
 from serving.routing import Router
-from serving.rules_diff import COMPARED, Diff
-from serving.rules_moves import Basis, Side
-from serving.schema import cases
-from serving.store import Store
+from serving.rules import diff as rules_diff
+from serving.rules.diff import COMPARED, Diff
+from serving.rules.moves import Basis, Side
+from serving.store import moments
+from serving.store.schema import cases
+from serving.store.store import Store
 
 if TYPE_CHECKING:  # it loads onnxruntime
     from dispatch_model.router import Router as DispatchRouter

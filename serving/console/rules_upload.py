@@ -9,8 +9,8 @@ from dispatch_model.finding import Finding, Severity, errors_of
 from dispatch_model.rule_kinds import kinds_in
 from dispatch_model.rules import TITLES, RuleKind
 from dispatch_model.table import Upload
-from serving.rules_changes import RowChange, RowChanges
-from serving.rules_desk import RuleDesk
+from serving.rules.changes import RowChange, RowChanges
+from serving.rules.desk import RuleDesk
 
 SHOWN = 200  # findings, and changed rows of each sort; a file that is wrong throughout is not read to its end
 

@@ -13,12 +13,12 @@ from serving.console.rules_month import DAYS, LastMonth, MonthDiff, Progress, St
 from serving.console.rules_upload import SHOWN, Checked, check
 from serving.console.rules_versions_page import SENT, applied
 from serving.console.templates import render
-from serving.operators import Role
-from serving.rules_api import UPLOAD_BYTES
-from serving.rules_desk import RuleDesk
-from serving.rules_diff import COMPARED
-from serving.rules_diff_report import render as render_report
-from serving.rules_diff_report import sentences
+from serving.guard.operators import Role
+from serving.rules.api import UPLOAD_BYTES
+from serving.rules.desk import RuleDesk
+from serving.rules.diff import COMPARED
+from serving.rules.diff_report import render as render_report
+from serving.rules.diff_report import sentences
 
 _PAIRS = 20
 _ENVELOPE = 4096  # bytes of a request around the file

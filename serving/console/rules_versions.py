@@ -6,8 +6,8 @@ from types import MappingProxyType
 
 from dispatch_model.rules import TITLES, RuleKind
 from serving.console.rules_browse import who
-from serving.rules_desk import RuleDesk
-from serving.rules_store import Action
+from serving.rules.desk import RuleDesk
+from serving.rules.store import Action
 
 ACTIONS: Mapping[Action, str] = MappingProxyType(
     {Action.SHIPPED: "随程序安装", Action.UPLOAD: "上传", Action.ROLLBACK: "退回"}

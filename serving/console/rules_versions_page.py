@@ -7,8 +7,8 @@ from dispatch_model.rules import TITLES, RuleKind
 from serving.console.room import Seat, tell
 from serving.console.rules_versions import versions
 from serving.console.templates import render
-from serving.operators import Role
-from serving.rules_desk import Change
+from serving.guard.operators import Role
+from serving.rules.desk import Change
 
 SENT = "(e) => rules.sent(e, emit)"  # of static/rules.js: what stands in the form; its button rests meanwhile
 

@@ -11,13 +11,13 @@ from sqlalchemy import ColumnElement, bindparam, literal_column, select
 from dispatch_model.city import City
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LEVELS
-from serving import moments
-from serving.casefile import CaseFile
+from serving.cases.casefile import CaseFile
 from serving.cases_wire import State
-from serving.connection import Connection
 from serving.console.likeness import likeness
 from serving.console.transcript_view import summary_of
-from serving.schema import cases, decisions
+from serving.store import moments
+from serving.store.connection import Connection
+from serving.store.schema import cases, decisions
 from serving.words import STATES
 
 POOL = 300  # newest decisions that are compared

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.bundle_desk import Swap
+from serving.bundles.desk import Swap
 from serving.console.system_steps import Steps
-from serving.roles import Role
+from serving.guard.roles import Role
 
 Form = Mapping[str, str]
 

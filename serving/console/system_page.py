@@ -14,8 +14,8 @@ from serving.console.system_forms import perform
 from serving.console.system_steps import Steps
 from serving.console.system_view import ACTIONS, Versions, everybody, health, versions
 from serving.console.templates import render
-from serving.operators import Operator
-from serving.roles import Role
+from serving.guard.operators import Operator
+from serving.guard.roles import Role
 
 TITLE = "系统"
 _LIVE_SECONDS = 5.0

@@ -3,12 +3,12 @@
 from functools import partial
 
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving import operators, passwords
-from serving.bundle_desk import Swap
+from serving.bundles.desk import Swap
+from serving.bundles.shadow_store import Order
 from serving.console.room import Room
-from serving.operators import Operator
-from serving.roles import Role
-from serving.shadow_store import Order
+from serving.guard import operators, passwords
+from serving.guard.operators import Operator
+from serving.guard.roles import Role
 
 
 class Steps:

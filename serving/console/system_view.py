@@ -11,24 +11,25 @@ from sqlalchemy import func, select
 
 from dispatch_model.errors import DispatchError
 from dispatch_model.rules import TITLES, RuleKind
-from serving import operators, outbox
-from serving.admission import Admission
-from serving.bundle_folder import Available
-from serving.bundle_store import BundleStore
-from serving.bundle_store import Revision as BundleRevision
+from serving.bundles.folder import Available
+from serving.bundles.shadow_store import Order
+from serving.bundles.store import BundleStore
+from serving.bundles.store import Revision as BundleRevision
 from serving.console.room import Room
-from serving.metrics import Metrics
-from serving.operators import Operator
-from serving.rules_store import Revision as RuleRevision
-from serving.rules_store import RuleStore
-from serving.schema import outbox as messages
-from serving.shadow_store import Order
-from serving.store import Store
+from serving.guard import operators
+from serving.guard.operators import Operator
+from serving.hooks import outbox
+from serving.monitoring.metrics import Metrics
+from serving.rules.store import Revision as RuleRevision
+from serving.rules.store import RuleStore
+from serving.store.schema import outbox as messages
+from serving.store.store import Store
+from serving.web.admission import Admission
 
 MOST_REVISIONS = 10
 ACTIONS = {"shipped": "启动时即用", "load": "载入", "upload": "上传", "rollback": "退回"}
 DISTRIBUTIONS = {"kind": "诉求类型", "function": "职能", "level": "层级", "category": "诉求类别", "score": "概率"}
-_LOOK, _OTHER = 0.1, 0.25  # the usual reading of the index, see `serving.drift`
+_LOOK, _OTHER = 0.1, 0.25  # the usual reading of the index, see `serving.monitoring.drift`
 _MESSAGES = (
     select(messages.c.state, func.count())
     .where(messages.c.state.in_((outbox.PENDING, outbox.DEAD)))

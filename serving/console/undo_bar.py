@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
+from serving.cases.steps import UNDO_TIME
 from serving.cases_wire import Undo, Undoable
-from serving.steps import UNDO_TIME
 
 SECONDS = UNDO_TIME.total_seconds()
 

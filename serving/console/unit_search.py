@@ -13,8 +13,8 @@ from unicodedata import normalize
 from dispatch_model.city import City
 from dispatch_model.directory import Unit
 from dispatch_model.labels import LEVELS
+from serving.cases.overrides import units
 from serving.console.sound import sounds
-from serving.overrides import units
 
 LONGEST = 32  # characters of a query that count
 _LATE = 2  # what it costs that the first character of a name is not typed

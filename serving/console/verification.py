@@ -8,9 +8,9 @@ from time import perf_counter
 
 from dispatch_model.cases import CHINA_TIME
 from dispatch_model.errors import DispatchError, ErrorKind
-from serving.audit import verify
 from serving.give_way import giving_way
-from serving.store import Store
+from serving.store.audit import verify
+from serving.store.store import Store
 
 
 @dataclass(frozen=True)

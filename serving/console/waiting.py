@@ -8,10 +8,10 @@ from datetime import datetime
 from dispatch_model import transcript
 from dispatch_model.cases import Disposition, Routing, Suggestion
 from dispatch_model.labels import LEVELS, LabelMaps
-from serving import moments
-from serving.casefile import CaseFile
+from serving.cases.casefile import CaseFile
+from serving.cases.claims import Claim
 from serving.cases_wire import State
-from serving.claims import Claim
+from serving.store import moments
 
 SUMMARY = 60  # characters
 DUE_STATES = (State.ROUTED, State.REDISPATCH)  # those a decision is due for, with nobody asked meanwhile

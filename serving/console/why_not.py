@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from dispatch_model.access_row import AccessRow
 from dispatch_model.cases import ModelView, Routing, UnitRef
 from dispatch_model.errors import DispatchError
+from serving.cases.overrides import check, target_of, units
 from serving.cases_wire import Override
 from serving.console.case_view import CasePage
 from serving.console.suggestion_view import percent, row_link
-from serving.overrides import check, target_of, units
 from serving.routing import Router
 
 

@@ -1,0 +1,1 @@
+"""What happens to a case after it was routed: decisions, returns and steps, and where it stands by them."""

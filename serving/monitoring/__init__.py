@@ -1,0 +1,1 @@
+"""What operations see of a running service: metrics, request log, traces and drift."""

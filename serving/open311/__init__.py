@@ -1,0 +1,1 @@
+"""A read-only Open311 GeoReport v2 face over the cases."""

@@ -1,0 +1,1 @@
+"""Rule sets of an office: checked, explained, compared, kept in revisions and swapped while the service runs."""

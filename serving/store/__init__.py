@@ -1,0 +1,1 @@
+"""What is kept, in SQLite or PostgreSQL: tables, migrations, the one writer, the audit chain."""
