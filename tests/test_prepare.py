@@ -4,6 +4,7 @@ from tokenizers import Tokenizer
 
 from dispatch_model.labels import LabelMaps
 from training.config import TrainingConfig
+from training.invented_calls import load_invented_calls
 from training.prepare import Part, data_fingerprint, load_parts
 from training.splits import text_group
 from training.targets import MISSING
@@ -89,3 +90,12 @@ def test_no_call_teaches_a_case_that_is_kept_for_promises(tiny_config: TrainingC
     kept = set(parts["promise"].rows["id"])
     assert kept
     assert not {name.removesuffix("#call") for name in parts["train"].rows["id"]} & kept
+
+
+def test_invented_calls_teach_and_nothing_else(tiny_config: TrainingConfig, maps: LabelMaps) -> None:
+    data = tiny_config.data.model_copy(update={"invented_calls": True})
+    without = load_parts(tiny_config, maps)
+    parts = load_parts(tiny_config.model_copy(update={"data": data}), maps)
+    added = set(parts["train"].rows["id"]) - set(without["train"].rows["id"])
+    assert added == set(load_invented_calls()["id"])
+    assert all(parts[name].rows["id"] == without[name].rows["id"] for name in without if name != "train")

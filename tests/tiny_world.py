@@ -133,6 +133,7 @@ def tiny_config(tiny_data: Path, tiny_base: Path) -> "TrainingConfig":
     changes = (
         f"data.folder={tiny_data}",
         "data.validation_share=0.3",
+        "data.invented_calls=false",
         f"encoder.base={tiny_base}",
         "encoder.layers=2",
         "encoder.max_tokens=48",

@@ -26,6 +26,7 @@ class DataSection(Section):
     validation_share: float = Field(gt=0, lt=0.5)
     promise_share: float = Field(default=0.0, ge=0, lt=0.5)
     dialogues: bool
+    invented_calls: bool = False
     worked: str = ""
     settled: str = ""
 

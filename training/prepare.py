@@ -17,6 +17,7 @@ from training import noise
 from training.batches import tokenize
 from training.config import TrainingConfig
 from training.corpus import encoder_text, load_corpus, load_dialogues
+from training.invented_calls import load_invented_calls
 from training.settled import with_settled
 from training.splits import split_corpus
 from training.targets import Targets, encode_targets
@@ -98,6 +99,8 @@ def load_splits(config: TrainingConfig) -> dict[str, Dataset]:
             splits[name] = splits[name].select(kept)
         splits["train"] = concatenate_datasets([splits["train"], calls.select(training)])
         splits["calls"] = calls.select(held_out)
+    if config.data.invented_calls:
+        splits["train"] = concatenate_datasets([splits["train"], load_invented_calls()])
     if config.data.worked:
         splits = with_worked(splits, Path(config.data.worked))
     return with_settled(splits, Path(config.data.settled)) if config.data.settled else splits
