@@ -42,7 +42,7 @@ def main() -> None:
     feeds = encoder.feeds(PLAIN)
     for text in (PLAIN, DENSE):
         warm = _median(text, lambda: None)
-        after = _median(text, lambda: encoder.session.run(encoder.outputs, feeds))
+        after = _median(text, lambda: encoder.backend.run(feeds))
         sys.stdout.write(f"{len(text)} characters, {len(mask(text).spans)} masked: ")
         sys.stdout.write(f"{warm:.0f} µs warm, {after:.0f} µs after the session\n")
 

@@ -34,9 +34,9 @@ def main() -> None:
     stream.setFormatter(JsonLines())
     logging.basicConfig(level="INFO", handlers=[stream])
     router = Router.open()
-    session, feeds = router.encoder.session, router.encoder.feeds(TEXT)
+    backend, feeds = router.encoder.backend, router.encoder.feeds(TEXT)
     watched = Watched(_empty, Observer([], _lost))
-    for name, before in (("warm", _nothing), ("after the session", lambda: session.run(router.encoder.outputs, feeds))):
+    for name, before in (("warm", _nothing), ("after the session", lambda: backend.run(feeds))):
         path = _cpu(lambda: _ask(watched), before) - _cpu(lambda: _ask(_empty), before)
         after = _cpu(_handing_on(router), before) / BATCH
         sys.stdout.write(f"{name}: on the path {path:.0f} µs · afterwards {after:.0f} µs\n")

@@ -185,11 +185,11 @@ def bare(pause: float) -> Callable[[int], tuple[float, list[float]]]:
 
     def turn(runs: int) -> tuple[float, list[float]]:
         for _ in range(WARM):
-            encoder.session.run(encoder.outputs, feeds)
+            encoder.backend.run(feeds)
         walls, spent = [], 0.0
         for _ in range(runs):
             started, before = time.perf_counter(), time.process_time()
-            encoder.session.run(encoder.outputs, feeds)
+            encoder.backend.run(feeds)
             spent += time.process_time() - before
             walls.append(time.perf_counter() - started)
             if pause:

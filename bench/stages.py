@@ -34,12 +34,12 @@ Stage = tuple[str, Callable[[], Any]]
 def main() -> None:
     """One line per stage to standard output, in microseconds."""
     router = Router.open(Settings.load().bundle)
-    session, feeds = router.encoder.session, router.encoder.feeds(TEXT)
+    backend, feeds = router.encoder.backend, router.encoder.feeds(TEXT)
     with tempfile.TemporaryDirectory() as data:
         store = Store.open(Path(data) / "dispatch.db")
         for name, call in stages(router, store):
             warm = _median(call, lambda: None)
-            after = _median(call, lambda: session.run(router.encoder.outputs, feeds))
+            after = _median(call, lambda: backend.run(feeds))
             sys.stdout.write(f"{name:<24}{warm:8.0f} warm{after:8.0f} after the session\n")
         store.close()
 

@@ -1,6 +1,6 @@
-"""Texts → calibrated log-probabilities of every head, through one ONNX session.
+"""Texts → calibrated log-probabilities of every head, through one backend.
 
-Texts go through the session one at a time and unpadded: on CPUs batching gains nothing, and int8
+Texts go through the network one at a time and unpadded: on CPUs batching gains nothing, and int8
 scales are taken per call, so a case gets the same answer alone and in a batch.
 """
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from dispatch_model.backend import DEFAULT, BackendName, open_backend
 from dispatch_model.bundle import Bundle
 from dispatch_model.errors import DispatchError, ErrorKind
 
@@ -65,30 +65,27 @@ def blend(should: Floats, does: Floats, weight: float | Floats) -> Floats:
 
 
 class Encoder:
-    """A loaded model."""
+    """A loaded model.
 
-    def __init__(self, bundle: Bundle) -> None:
+    :param backend: what runs the network.
+    """
+
+    def __init__(self, bundle: Bundle, backend: BackendName = DEFAULT) -> None:
         self.bundle = bundle
-        # Left on, this fusion makes int8 models 9–14 % slower; evaluation and serving share the setting.
-        self.session = ort.InferenceSession(
-            str(bundle.folder / "model.onnx"),
-            sess_options=session_options(),
-            providers=["CPUExecutionProvider"],
-            disabled_optimizers=["SkipLayerNormFusion"],
-        )
+        self.backend_name = backend
+        self.backend = open_backend(bundle.folder / "model.onnx", backend)
         self.tokenizer = Tokenizer.from_file(str(bundle.folder / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
-        self.outputs = [output.name for output in self.session.get_outputs()]
         self._check_heads()
 
     @classmethod
-    def open(cls, folder: Path | None = None) -> "Encoder":
+    def open(cls, folder: Path | None = None, backend: BackendName = DEFAULT) -> "Encoder":
         """Load a bundle folder; None loads the one that travels with the package."""
-        return cls(Bundle.open(folder))
+        return cls(Bundle.open(folder), backend)
 
     def _check_heads(self) -> None:
-        widths = {output.name: output.shape[-1] for output in self.session.get_outputs()}
+        widths = {name: values.shape[-1] for name, values in self.backend.run(self.feeds("")).items()}
         for head in HEADS:
             labels = self.bundle.manifest.heads.get(head, [])
             if widths.get(head) != len(labels):
@@ -100,7 +97,7 @@ class Encoder:
                 )
 
     def feeds(self, text: str) -> dict[str, NDArray[np.generic]]:
-        """The session's inputs for one text: `[1, tokens]` ids and mask, `[1, m]` n-grams and values."""
+        """The network's inputs for one text: `[1, tokens]` ids and mask, `[1, m]` n-grams and values."""
         ids = head_tail(self.tokenizer.encode(text).ids, self.bundle.manifest.max_tokens)
         ngrams, values = self.bundle.ngrams.encode(text)
         tokens = np.array([ids], dtype=np.int64)
@@ -116,24 +113,16 @@ class Encoder:
         started = time.perf_counter()
         feeds = [self.feeds(text) for text in texts]
         ready = time.perf_counter()
-        answers = [self.session.run(self.outputs, feed) for feed in feeds]
+        answers = [self.backend.run(feed) for feed in feeds]
         done = time.perf_counter()
         columns = {
-            name: np.concatenate([answer[column] for answer in answers])
+            head: np.concatenate([answer[head] for answer in answers])
             if answers
-            else np.zeros((0, len(self.bundle.manifest.heads[name])), dtype=np.float32)
-            for column, name in enumerate(self.outputs)
+            else np.zeros((0, len(self.bundle.manifest.heads[head])), dtype=np.float32)
+            for head in HEADS
         }
         return Predictions(
-            **{head: columns[head] for head in HEADS},
+            **columns,
             tokenize_ms=(ready - started) * 1e3,
             infer_ms=(done - ready) * 1e3,
         )
-
-
-def session_options() -> ort.SessionOptions:
-    """One thread per session: parallelism is the caller's, and a second thread collapses under load."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return options

@@ -1,6 +1,6 @@
 """Router.route(cases) → routings: the pipeline from transcript to ranked units.
 
-Read (mask, normalise, place) → encode (one ONNX session) → rank under the access list's mask, exact
+Read (mask, normalise, place) → encode (one network) → rank under the access list's mask, exact
 → name the units → decide the disposition. Nothing here knows of HTTP, files of cases or a store.
 """
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dispatch_model import disposition
 from dispatch_model.access_list import AccessList
+from dispatch_model.backend import DEFAULT, BackendName
 from dispatch_model.bundle import Bundle, BundleRef, Reference, blend_weights, practises
 from dispatch_model.calendar import Calendar
 from dispatch_model.cases import (
@@ -75,14 +76,22 @@ class Router:
         self._closed = closed
 
     @classmethod
-    def open(cls, bundle: Path | None = None, *, city: str = "haikou", configs: Path | None = None) -> "Router":
+    def open(
+        cls,
+        bundle: Path | None = None,
+        *,
+        city: str = "haikou",
+        configs: Path | None = None,
+        backend: BackendName = DEFAULT,
+    ) -> "Router":
         """Load everything once; None takes what travels with the package.
 
         :param city: folder name of the city in label maps and configs.
+        :param backend: what runs the network, also of bundles that come later.
         :raises DispatchError: INVALID_BUNDLE, INVALID_LABEL_MAP or INVALID_RULES, naming file and row.
         """
         maps = LabelMaps.load()
-        encoder = Encoder(Bundle.open(bundle, maps))
+        encoder = Encoder(Bundle.open(bundle, maps), backend)
         folder = configs or Path(str(files("configs"))) / city
         return cls(encoder, maps, City.load(city, maps), folder)
 
@@ -143,7 +152,7 @@ class Router:
         :raises DispatchError: INVALID_BUNDLE, naming the file.
         """
         other = copy(self)
-        other.encoder = Encoder(Bundle.open(folder, self.maps))
+        other.encoder = Encoder(Bundle.open(folder, self.maps), self.encoder.backend_name)
         other._apply()
         return other
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dispatch_model.access_list import AccessList
+from dispatch_model.backend import DEFAULT, BackendName
 from dispatch_model.bundle import BundleRef, Reference
 from dispatch_model.cases import Address, Case, Routing, Versions
 from dispatch_model.catalogue import Catalogue
@@ -73,11 +74,11 @@ class Router(Protocol):
         """One routing per case, in order; raises DispatchError for a case that cannot be read."""
 
 
-def open_router(bundle: Path | None, city: str) -> Router:
+def open_router(bundle: Path | None, city: str, backend: BackendName = DEFAULT) -> Router:
     """The router of `city` with `bundle`, or with the bundle that is shipped."""
     from dispatch_model.router import Router as DispatchRouter
 
-    return DispatchRouter.open(bundle, city=city)
+    return DispatchRouter.open(bundle, city=city, backend=backend)
 
 
 def with_rule_set(router: Router, rules: RuleSet) -> Router:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from dispatch_model.backend import DEFAULT, BackendName
 from dispatch_model.errors import DispatchError, ErrorKind, near
 from serving.outward import networks
 from serving.web.problems import describe
@@ -47,6 +48,7 @@ class Settings(BaseModel):
 
     city: str = Field(default="haikou", min_length=1)
     bundle: Annotated[Path | None, BeforeValidator(_empty_is_none)] = None
+    backend: BackendName = DEFAULT
     bundles_dir: Annotated[Path | None, BeforeValidator(_empty_is_none)] = None
     stored_bundle: bool = True
     data_dir: Path = Path("data")

@@ -29,8 +29,8 @@ def opened(monkeypatch: pytest.MonkeyPatch, router: Router) -> list[Path | None]
     """Folders the real router was asked to open."""
     asked: list[Path | None] = []
 
-    def open_router(bundle: Path | None, city: str) -> Router:
-        assert city == "haikou"
+    def open_router(bundle: Path | None, city: str, backend: str) -> Router:
+        assert (city, backend) == ("haikou", "onnxruntime")
         asked.append(bundle)
         return load(router, bundle) if bundle else router
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from dispatch_model.backend import DEFAULT
 from dispatch_model.bundle import MANIFEST, Bundle, Manifest, read_manifest
 from dispatch_model.encoder import HEADS, Encoder, Predictions
 from dispatch_model.labels import LabelMaps
@@ -95,7 +96,7 @@ class Counting:
     """An encoder that answers with the length of a text and counts what it is asked."""
 
     def __init__(self) -> None:
-        self.bundle = cast(Bundle, None)
+        self.bundle, self.backend_name = cast(Bundle, None), DEFAULT
         self.asked: list[str] = []
 
     def predict(self, texts: Sequence[str]) -> Predictions:

@@ -82,8 +82,8 @@ def test_the_first_request_finds_everything_warm(
 
 
 def test_a_broken_bundle_stops_the_start(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(bundle: Path | None, city: str) -> Router:
-        raise DispatchError(ErrorKind.INVALID_BUNDLE, f"模型包文件 model.onnx：已损坏（{bundle}，{city}）")
+    def broken(bundle: Path | None, city: str, backend: str) -> Router:
+        raise DispatchError(ErrorKind.INVALID_BUNDLE, f"模型包文件 model.onnx：已损坏（{bundle}，{city}，{backend}）")
 
     apps, settings = served
     monkeypatch.setattr(bundle_start, "open_router", broken)

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+from dispatch_model.backend import DEFAULT, BackendName
 from dispatch_model.bundle import blend_weights
 from dispatch_model.encoder import Encoder, Floats
 from dispatch_model.labels import LabelMaps
@@ -172,13 +173,20 @@ def interval(score: Score, sign: str = "") -> str:
     return f"{score.value:{sign}.3f} [{score.low:{sign}.3f}, {score.high:{sign}.3f}]"
 
 
-def evaluate(bundle: Path | None, config: TrainingConfig, out: Path, *, console: Console | None = None) -> Evaluation:
+def evaluate(
+    bundle: Path | None,
+    config: TrainingConfig,
+    out: Path,
+    *,
+    console: Console | None = None,
+    backend: BackendName = DEFAULT,
+) -> Evaluation:
     """Judge a bundle (None: the one that travels with the package); leave `evaluation.json` and `report.html` in `out`.
 
     :raises DispatchError: INVALID_BUNDLE or INVALID_CONFIG naming the file that is missing or does not fit.
     """
     maps = LabelMaps.load()
-    encoder = Encoder.open(bundle)
+    encoder = Encoder.open(bundle, backend)
     manifest = encoder.bundle.manifest
     parts = load_parts(config, maps)
     parts["test_untitled"] = parts["test"].untitled()

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from tqdm import tqdm
 
+from dispatch_model.backend import open_backend
 from dispatch_model.bundle import Manifest, write_manifest
-from dispatch_model.encoder import head_tail, session_options
+from dispatch_model.encoder import head_tail
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
 from training.calibrate import Mix, fit_flag_scale, fit_mix
@@ -104,16 +104,10 @@ class Export:
         return {head: mixes[head].encoder * deep[head] + mixes[head].wide * self.flat[head] for head in CHOICE_HEADS}
 
     def run_onnx(self, path: Path) -> Arrays:
-        """Outputs of an exported file on validation, with the service's own session options."""
-        session = ort.InferenceSession(
-            str(path),
-            session_options(),
-            providers=["CPUExecutionProvider"],
-            disabled_optimizers=["SkipLayerNormFusion"],
-        )
-        names = [output.name for output in session.get_outputs()]
-        answers = [session.run(names, feed) for feed in tqdm(self.feeds, desc=path.stem)]
-        return {name: np.concatenate([answer[i] for answer in answers]) for i, name in enumerate(names)}
+        """Outputs of an exported file on validation, run as the service runs it."""
+        backend = open_backend(path)
+        answers = [backend.run(feed) for feed in tqdm(self.feeds, desc=path.stem)]
+        return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
 
     def sharpen(self, calibration: Calibration, outputs: Arrays) -> Calibration:
         """Temperature per head fitted on the int8 file's own outputs, folded into the mix."""

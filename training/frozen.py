@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from dispatch_model.backend import DEFAULT
 from dispatch_model.encoder import HEADS, Encoder, Predictions
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
@@ -69,7 +70,8 @@ def fingerprint(part: Part) -> str:
 
 def answers(encoder: Encoder, part: Part, folder: Path) -> Predictions:
     """A bundle's answers to a part: those kept in `folder`, or new ones, kept there. They hold no text."""
-    path = folder / f"{encoder.bundle.ref.sha256[:12]}-{fingerprint(part)}.npz"
+    backend = "" if encoder.backend_name == DEFAULT else f"-{encoder.backend_name}"
+    path = folder / f"{encoder.bundle.ref.sha256[:12]}-{fingerprint(part)}{backend}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as archive:
             return Predictions(**{head: archive[head] for head in HEADS})

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dispatch_model.backend import DEFAULT, BackendName
 from dispatch_model.bundle import blend_weights, sha256
 from dispatch_model.encoder import Encoder, Predictions
 from dispatch_model.errors import DispatchError, ErrorKind
@@ -23,7 +24,7 @@ from training.baseline import Outputs
 from training.config import TrainingConfig
 from training.frozen import answers, data_files, decided, fingerprint, frozen_test
 from training.gate_report import REPORT_FILE, render
-from training.gate_safety import Recalled, masking_finding, parity_finding, violation_finding
+from training.gate_safety import Recalled, backend_finding, masking_finding, parity_finding, violation_finding
 from training.paired import (
     FEWEST,
     Question,
@@ -53,6 +54,7 @@ class Order:
     :param learned: rows the challenger was trained on, which are no test of it.
     :param pairs: random pairs of text and place to hold against the access list.
     :param shown: refuse what a function loses only where it is no chance.
+    :param backend: what runs the challenger; the champion runs on the default.
     """
 
     config: TrainingConfig
@@ -61,6 +63,7 @@ class Order:
     city: str = "haikou"
     pairs: int = PAIRS
     shown: bool = False
+    backend: BackendName = DEFAULT
 
     def inputs(self) -> dict[str, str]:
         """Digests of the files, and what else the findings follow from."""
@@ -73,6 +76,7 @@ class Order:
             "pairs": str(self.pairs),
             "city": self.city,
             "shown": str(self.shown),
+            "backend": self.backend,
             "source": source_digest(),
         }
 
@@ -119,7 +123,7 @@ def gate(champion: Path | None, challenger: Path | None, order: Order, out: Path
     :raises DispatchError: INVALID_BUNDLE or INVALID_CONFIG naming the file that is missing or does not fit.
     """
     maps = LabelMaps.load()
-    router = Router.open(challenger, city=order.city)
+    router = Router.open(challenger, city=order.city, backend=order.backend)
     first, second = Encoder.open(champion), router.encoder
     folder = out / pair_name(second.bundle.ref.sha256, first.bundle.ref.sha256)
     inputs = {**order.inputs(), **router.versions.model_dump(exclude={"bundle"})}
@@ -133,6 +137,7 @@ def gate(champion: Path | None, challenger: Path | None, order: Order, out: Path
     findings = [
         *paired_findings(sets, maps, shown=order.shown),
         parity_finding(second.bundle.manifest),
+        *_backend_findings(second, parts["test"], out / ANSWERS),
         violation_finding(router, parts["test"].texts, order.pairs),
     ]
     judged = [Judged(version=one.bundle.version, sha256=one.bundle.ref.sha256) for one in (first, second)]
@@ -147,6 +152,13 @@ def gate(champion: Path | None, challenger: Path | None, order: Order, out: Path
         passed=False,
     )
     return _kept(record, second.bundle.folder, folder)
+
+
+def _backend_findings(encoder: Encoder, test: Part, kept: Path) -> list[Finding]:
+    if encoder.backend_name == DEFAULT:
+        return []
+    before = answers(Encoder(encoder.bundle), test, kept)
+    return [backend_finding(encoder.backend_name, before, answers(encoder, test, kept), test)]
 
 
 def _answered(

@@ -18,7 +18,8 @@ from dispatch_model.encoder import HEADS, Encoder, Predictions
 from dispatch_model.gate_record import Check, Finding
 from dispatch_model.router import Router
 from training.graph import CHOICE_HEADS
-from training.parity import MAX_F1_LOSS, MAX_FLIPS, ParityRow
+from training.parity import MAX_F1_LOSS, MAX_FLIPS, ParityRow, compare
+from training.prepare import Part
 
 STEPS = ("torch→fp32", "torch→int8")
 YEARS = (2026, 2027)
@@ -33,7 +34,7 @@ class Recalled(Encoder):
     """
 
     def __init__(self, encoder: Encoder, texts: Sequence[str], predictions: Predictions) -> None:
-        self.bundle = encoder.bundle
+        self.bundle, self.backend_name = encoder.bundle, encoder.backend_name
         self._encoder = encoder
         self._rows = {text: row for row, text in enumerate(texts)}
         self._predictions = predictions
@@ -82,12 +83,25 @@ def parity_finding(manifest: Manifest) -> Finding:
     """What the export recorded of int8 against torch, held against today's bounds."""
     rows = [ParityRow(**row) for row in manifest.metrics.get("parity", [])]
     lacking = [f"{s} {h}" for s in STEPS for h in CHOICE_HEADS if not any((r.step, r.head) == (s, h) for r in rows)]
+    what, passed = "导出时的量化一致性", not lacking and all(row.passed for row in rows)
+    rule = _parity_rule(rows, lacking)
+    return Finding(check=Check.PARITY, where="bundle", what=what, n=len(rows), rule=rule, passed=passed)
+
+
+def backend_finding(backend: str, before: Predictions, after: Predictions, part: Part) -> Finding:
+    """Another backend's answers to the test split against the default's, held against the bounds of the export."""
+    given, changed = ({head: getattr(told, head) for head in CHOICE_HEADS} for told in (before, after))
+    rows = compare(backend, given, changed, {head: part.targets[head] for head in CHOICE_HEADS})
+    what, passed = f"后端 {backend} 与缺省后端的一致性", all(row.passed for row in rows)
+    return Finding(check=Check.PARITY, where="test", what=what, n=len(part), rule=_parity_rule(rows, ()), passed=passed)
+
+
+def _parity_rule(rows: Sequence[ParityRow], lacking: Sequence[str]) -> str:
     worse = [f"{row.step} {row.head}" for row in rows if not row.passed]
     flips, loss = (max((getattr(row, name) for row in rows), default=0.0) for name in ("flips", "f1_loss"))
     rule = f"翻转 ≤ {MAX_FLIPS:.1%}、宏 F1 损失 ≤ {MAX_F1_LOSS:.1%}；最多 {flips:.2%}、{loss:.2%}"
-    rule += "".join(f"；{told}：{'、'.join(names)}" for told, names in (("缺", lacking), ("超出", worse)) if names)
-    what, passed = "导出时的量化一致性", not (lacking or worse)
-    return Finding(check=Check.PARITY, where="bundle", what=what, n=len(rows), rule=rule, passed=passed)
+    beyond = (("缺", lacking), ("超出", worse))
+    return rule + "".join(f"；{told}：{'、'.join(names)}" for told, names in beyond if names)
 
 
 def masking_finding(folder: Path, report: str) -> Finding:

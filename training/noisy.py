@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
+from dispatch_model.backend import DEFAULT, BackendName
 from dispatch_model.bundle import blend_weights
 from dispatch_model.encoder import Encoder
 from dispatch_model.errors import DispatchError, ErrorKind, near
@@ -220,6 +221,7 @@ def evaluate_noise(
     *,
     sample: int | None = None,
     console: Console | None = None,
+    backend: BackendName = DEFAULT,
 ) -> list[NoiseFigure]:
     """Judge a bundle (None: the shipped one) clean and noisy; leave `noise.json` in `out`.
 
@@ -227,7 +229,7 @@ def evaluate_noise(
     """
     maps = LabelMaps.load()
     loaded = {name: load_part(config, maps, name, sample) for name in parts}
-    encoder = Encoder.open(bundle)
+    encoder = Encoder.open(bundle, backend)
     found = judge(encoder, Answering(encoder, maps), loaded, rates)
     out.mkdir(parents=True, exist_ok=True)
     (out / NOISE_FILE).write_bytes(TypeAdapter(list[NoiseFigure]).dump_json(found, indent=1) + b"\n")

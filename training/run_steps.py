@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dispatch_model.backend import DEFAULT, BackendName
 from dispatch_model.bundle import MANIFEST, PARTS, read_manifest, sha256
 from dispatch_model.gate_record import GATE_FILE, GateRecord
 from training.config import TrainingConfig
@@ -45,12 +46,17 @@ def evaluate(
     config: TrainingConfig,
     out: Path,
     run: Path | None = None,
+    *,
+    backend: BackendName = DEFAULT,
 ) -> None:
-    """A bundle's report by `training.evaluate.evaluate`; with a run it is noted there, and made once."""
+    """A bundle's report by `training.evaluate.evaluate`; with a run it is noted there, and made once.
+
+    :param backend: what `work` runs the bundle on.
+    """
     if run is None:
         work(bundle, config, out)
         return
-    inputs = {**_bundle(bundle), **_data(config), "source": source_digest()}
+    inputs = {**_bundle(bundle), **_data(config), "backend": backend, "source": source_digest()}
     files = _in(out, ("evaluation.json", "report.html"))
     _once("evaluate", run, inputs, files, lambda: _headlines(work(bundle, config, out)))
 

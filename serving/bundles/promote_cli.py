@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dispatch_model.backend import DEFAULT, BackendName
+
 if TYPE_CHECKING:
     from dispatch_model.gate_record import GateRecord
     from serving.bundles.promotion import Place
@@ -39,11 +41,13 @@ def gate_command(training: Callable[[str], ModuleType]) -> Callable[..., None]:
         city: Annotated[str, typer.Option(help="以哪个城市的准入清单核对。")] = "haikou",
         pairs: Annotated[int, typer.Option(min=1, help="随机核对准入清单的件数。")] = 2000,
         shown: Annotated[bool, typer.Option("--shown", help="各职能只拒绝确有的（p < 0.05）下降。")] = False,
+        backend: Annotated[BackendName, typer.Option(help="以哪个后端运行挑战者；现行者用缺省后端。")] = DEFAULT,
         out: Gates = GATES,
         run: Run = None,
     ) -> None:
         """Judge a challenger beside the champion; exit status 1 when it is refused."""
-        order = training("gate").Order(training("config").load_config(config), decisions, learned, city, pairs, shown)
+        settings = training("config").load_config(config)
+        order = training("gate").Order(settings, decisions, learned, city, pairs, shown, backend)
         told = _told(training, training("gate").gate(champion, challenger, order, out), out, run)
         if not told.passed:
             raise typer.Exit(1)

@@ -29,9 +29,9 @@ def open_in_force(settings: Settings, store: Store) -> Router:
     """
     current = stored_revision(BundleStore(store)) if settings.stored_bundle else None
     if current is None:
-        return open_router(settings.bundle, settings.city)
+        return open_router(settings.bundle, settings.city, settings.backend)
     with way_out(current):
-        return open_router(current.bundle.folder, settings.city)
+        return open_router(current.bundle.folder, settings.city, settings.backend)
 
 
 @contextmanager
