@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from dispatch_model.backend import DEFAULT
 from dispatch_model.errors import DispatchError, ErrorKind
 
 GATE_FILE = "gate.json"
@@ -100,9 +101,14 @@ class GateRecord(_Frozen):
         return self
 
     @property
+    def backend(self) -> str:
+        """What ran the challenger."""
+        return self.inputs.get("backend", DEFAULT)
+
+    @property
     def folder(self) -> str:
         """The name of its folder among all gates."""
-        return pair_name(self.challenger.sha256, self.champion.sha256)
+        return pair_name(self.challenger.sha256, self.champion.sha256, self.backend)
 
     @property
     def refused(self) -> tuple[Finding, ...]:
@@ -134,9 +140,10 @@ class GateRecord(_Frozen):
             raise DispatchError(ErrorKind.INVALID_CONFIG, told, field=where, value=str(path)) from None
 
 
-def pair_name(challenger: str, champion: str) -> str:
-    """The folder of a pair's gate, by the digests of the two."""
-    return f"{challenger[:12]}-{champion[:12]}"
+def pair_name(challenger: str, champion: str, backend: str = DEFAULT) -> str:
+    """The folder of a pair's gate, by the digests of the two; another backend than the default's is another gate."""
+    pair = f"{challenger[:12]}-{champion[:12]}"
+    return pair if backend == DEFAULT else f"{pair}-{backend}"
 
 
 def records(folder: Path) -> list[GateRecord]:

@@ -26,6 +26,12 @@ def test_a_record_comes_back_as_it_was_kept(tmp_path: Path) -> None:
     assert record.folder == f"{'b' * 12}-{'a' * 12}"
 
 
+def test_gates_of_a_pair_on_two_backends_stand_beside_each_other() -> None:
+    plain, other = made(), made(inputs={"backend": "openvino"})
+    assert (plain.backend, other.backend) == ("onnxruntime", "openvino")
+    assert other.folder == f"{plain.folder}-openvino"
+
+
 def test_a_record_cannot_say_it_passed_against_its_own_findings() -> None:
     refused = made(passed=False).findings
     with pytest.raises(ValidationError, match="passed 与各项结果不符"):

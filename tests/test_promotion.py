@@ -52,10 +52,10 @@ def desk(settings: Settings) -> Iterator[Desk]:
 def gated(tmp_path: Path, challenger: Path) -> Callable[..., Path]:
     """Keeps a gate of the challenger against what is in force."""
 
-    def keep(*, passed: bool = True, champion: str = BUNDLE.sha256, digest: str = "") -> Path:
+    def keep(*, passed: bool = True, champion: str = BUNDLE.sha256, digest: str = "", **inputs: str) -> Path:
         second = Judged(version="tiny+1", sha256=digest or sha256(challenger / MANIFEST))
         first = Judged(version="bundle-1", sha256=champion)
-        record: GateRecord = made(passed=passed, champion=first, challenger=second)
+        record: GateRecord = made(passed=passed, champion=first, challenger=second, inputs=inputs)
         record.save(tmp_path / "gates" / record.folder)
         return tmp_path / "gates"
 
@@ -104,6 +104,17 @@ def test_a_gate_is_for_exactly_one_bundle_and_one_champion(
     assert "没有门禁记录" in refused(challenger, desk, gated(digest="c" * 64), settings).message
     error = refused(challenger, desk, gated(champion="d" * 64), settings)
     assert error.kind is ErrorKind.BUNDLE_CONFLICT
+
+
+def test_a_gate_on_another_backend_than_the_services_is_none(
+    challenger: Path, desk: Desk, settings: Settings, gated: Callable[..., Path]
+) -> None:
+    gates = gated(backend="openvino")
+    assert "没有门禁记录" in refused(challenger, desk, gates, settings).message
+    gated(passed=False)
+    assert "未通过门禁" in refused(challenger, desk, gates, settings).message
+    _, after = promote(challenger, desk, gates, settings.bundles_dir, backend="openvino")
+    assert after.sha256 == sha256(challenger / MANIFEST)
 
 
 def test_a_bundle_changed_after_its_gate_is_refused(

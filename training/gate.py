@@ -125,7 +125,7 @@ def gate(champion: Path | None, challenger: Path | None, order: Order, out: Path
     maps = LabelMaps.load()
     router = Router.open(challenger, city=order.city, backend=order.backend)
     first, second = Encoder.open(champion), router.encoder
-    folder = out / pair_name(second.bundle.ref.sha256, first.bundle.ref.sha256)
+    folder = out / pair_name(second.bundle.ref.sha256, first.bundle.ref.sha256, order.backend)
     inputs = {**order.inputs(), **router.versions.model_dump(exclude={"bundle"})}
     if (folder / GATE_FILE).is_file():
         known = GateRecord.load(folder / GATE_FILE)

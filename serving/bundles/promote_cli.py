@@ -80,9 +80,10 @@ def promote(
     from serving.bundles import promotion
     from serving.settings import Settings
 
-    bundles = bundles_dir or Settings.load().bundles_dir
+    settings = Settings.load()
+    bundles = bundles_dir or settings.bundles_dir
     with _place(url, key, bundles) as place:
-        before, after = promotion.promote(folder, place, gates, bundles, note=note)
+        before, after = promotion.promote(folder, place, gates, bundles, note=note, backend=settings.backend)
     if before == after:
         typer.echo(f"{after.version}（{after.sha256[:12]}）已是现行模型包，未作改动。", err=True)
         return

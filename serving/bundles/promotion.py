@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dispatch_model.backend import DEFAULT, BackendName
 from dispatch_model.bundle import MANIFEST, PARTS, Bundle, BundleRef
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.gate_record import GATE_FILE, GateRecord, records
@@ -85,20 +86,29 @@ def at_desk(settings: Settings, bundles: Path | None, author: str) -> Iterator[D
         store.close()
 
 
-def promote(folder: Path, place: Place, gates: Path, bundles: Path | None, *, note: str = "") -> tuple[Force, Force]:
+def promote(
+    folder: Path,
+    place: Place,
+    gates: Path,
+    bundles: Path | None,
+    *,
+    note: str = "",
+    backend: BackendName = DEFAULT,
+) -> tuple[Force, Force]:
     """Put a bundle in force that passed against the one in force now; what was in force, and what is.
 
     Done already, it changes nothing.
 
     :param gates: folder of gates, as `dispatch gate` keeps them.
     :param bundles: folder the service may load from, as this machine sees it.
+    :param backend: what runs bundles in the service; a gate on another says nothing.
     :raises DispatchError: INVALID_BUNDLE without a passing gate for exactly this bundle, BUNDLE_CONFLICT when it
         passed against another bundle than that in force, FORBIDDEN without `bundles`.
     """
     bundle, current = Bundle.open(folder).ref, place.current()
     if bundle.sha256 == current.sha256:
         return current, current
-    record = passed(records(gates), bundle, current)
+    record = passed([one for one in records(gates) if one.backend == backend], bundle, current)
     if bundles is None:
         told = "没有设置 bundles_dir（DISPATCH_BUNDLES_DIR）；请以 --bundles-dir 给出服务所用的模型包文件夹。"
         raise DispatchError(ErrorKind.FORBIDDEN, told, field="bundles_dir")
