@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from time import monotonic, sleep
 
 from sqlalchemy.dialects import sqlite
 
@@ -37,7 +38,8 @@ class Sqlite:
             raise sqlite3.OperationalError(error.strerror or str(error)) from error
         driver = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
         try:
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            write_ahead(driver, self._timeout)
+            for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
                 driver.execute(f"PRAGMA {pragma}")
         except sqlite3.Error:
             driver.close()
@@ -55,3 +57,23 @@ class Sqlite:
     def unavailable(self, error: Exception) -> DispatchError:
         """Disk, permissions and folder are what can be wrong."""
         return unavailable(self.name, str(error), "磁盘空间、权限和 DISPATCH_DATA_DIR")
+
+
+def write_ahead(driver: sqlite3.Connection, timeout: float) -> None:
+    """Put the file into WAL mode.
+
+    Of two that switch a new file at the same moment SQLite refuses one at once, whatever it was told to wait:
+    they would wait for each other. That one tries again.
+
+    :param timeout: seconds until it gives up.
+    """
+    end = monotonic() + timeout
+    while True:
+        try:
+            driver.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > end:
+                raise
+            sleep(0.01)
+        else:
+            return
