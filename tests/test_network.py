@@ -5,16 +5,16 @@ import torch
 
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
-from training.network import CategoryHead, DispatchNetwork, HeadSizes, load_encoder, parameter_groups
+from training.network import CategoryHead, DispatchNetwork, HeadSizes, halve, load_encoder, parameter_groups
 
 SIZES = HeadSizes(functions=3, levels=4, kinds=6, flags=5, leaf_parent=(0, 0, 1), leaf_top=(0, 0, 1))
 IDS = torch.tensor([[0, 7, 8, 9, 2], [0, 5, 2, 1, 1]])
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
 
 
-def network(base: Path, dropout: float = 0.0) -> DispatchNetwork:
+def network(base: Path, dropout: float = 0.0, halve_after: int = 0) -> DispatchNetwork:
     torch.manual_seed(1)
-    return DispatchNetwork(load_encoder(str(base), 2, dropout), SIZES, dropout)
+    return DispatchNetwork(load_encoder(str(base), 2, dropout), SIZES, dropout, halve_after)
 
 
 def layer_weights(base: Path, layers: int, keep: str) -> list[torch.Tensor]:
@@ -46,8 +46,9 @@ def test_a_leaf_is_the_sum_along_its_branch() -> None:
     assert head(torch.zeros(1, 2)).tolist() == [[111.0, 112.0, 223.0]]
 
 
-def test_a_text_gets_the_same_answer_alone_and_padded(tiny_base: Path) -> None:
-    model = network(tiny_base).eval()
+@pytest.mark.parametrize("halve_after", [0, 1])
+def test_a_text_gets_the_same_answer_alone_and_padded(tiny_base: Path, halve_after: int) -> None:
+    model = network(tiny_base, halve_after=halve_after).eval()
     together = model(IDS, MASK)
     alone = model(IDS[1:, :3], MASK[1:, :3])
     assert set(together) == {
@@ -58,8 +59,39 @@ def test_a_text_gets_the_same_answer_alone_and_padded(tiny_base: Path) -> None:
     assert not torch.allclose(together["kind"][0], together["kind"][1], atol=1e-3)
 
 
-def test_every_part_of_the_network_learns(tiny_base: Path) -> None:
-    model = network(tiny_base)
+def test_pairs_of_tokens_are_averaged_and_padding_weighs_nothing() -> None:
+    hidden = torch.tensor([[[1.0], [3.0], [5.0]], [[2.0], [9.0], [9.0]]])
+    vectors, mask = halve(hidden, torch.tensor([[1, 1, 1], [1, 0, 0]]))
+    assert vectors.tolist() == [[[2.0], [5.0]], [[2.0], [0.0]]]
+    assert mask.tolist() == [[1, 1], [1, 0]]
+
+
+def test_a_text_of_one_token_is_read_as_by_the_plain_encoder(tiny_base: Path) -> None:
+    model = network(tiny_base, halve_after=1).eval()
+    one = torch.tensor([[7]])  # a single token has no neighbour: halving leaves it as it is
+    there = torch.ones_like(one)
+    plain = model.encoder(input_ids=one, attention_mask=there).last_hidden_state
+    torch.testing.assert_close(model.encode(one, there)[0], plain)
+
+
+def test_upper_layers_read_half_the_tokens(tiny_base: Path) -> None:
+    seen = []
+    model = network(tiny_base, halve_after=1).eval()
+    for layer in model.encoder.get_submodule("encoder.layer").children():
+        layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))
+    model(IDS, MASK)
+    assert seen == [5, 3]
+
+
+def test_halving_above_the_last_layer_is_an_error(tiny_base: Path) -> None:
+    with pytest.raises(DispatchError, match=r"halve_after = 2，编码器却只有 2 层") as caught:
+        network(tiny_base, halve_after=2)
+    assert caught.value.kind is ErrorKind.INVALID_CONFIG
+
+
+@pytest.mark.parametrize("halve_after", [0, 1])
+def test_every_part_of_the_network_learns(tiny_base: Path, halve_after: int) -> None:
+    model = network(tiny_base, halve_after=halve_after)
     sum((values**2).sum() for values in model(IDS, MASK).values()).backward()
     idle = [name for name, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.any()]
     # A bias under a softmax over tokens shifts all alike; the keys' bias does so too.

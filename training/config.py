@@ -37,6 +37,7 @@ class EncoderSection(Section):
     base: str
     layers: int = Field(ge=1)
     keep: Literal["first", "spread"]
+    halve_after: int = Field(default=0, ge=0)
     max_tokens: int = Field(ge=16, le=512)
     dropout: float = Field(ge=0, lt=1)
 

@@ -44,7 +44,7 @@ def build_network(config: TrainingConfig, maps: LabelMaps) -> DispatchNetwork:
     """A fresh network on the pre-trained encoder."""
     size = config.encoder
     encoder = load_encoder(size.base, size.layers, size.dropout, size.keep)
-    return DispatchNetwork(encoder, HeadSizes.of(maps), config.encoder.dropout)
+    return DispatchNetwork(encoder, HeadSizes.of(maps), size.dropout, size.halve_after)
 
 
 def load_tokenizer(base: str) -> Tokenizer:

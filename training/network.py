@@ -14,6 +14,8 @@ from transformers import AutoModel, PreTrainedModel
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
 
+HIDDEN = -1e4  # added to the score of a padded token: its softmax is 0 in every precision
+
 
 @dataclass(frozen=True)
 class HeadSizes:
@@ -72,6 +74,20 @@ def load_encoder(base: str, layers: int, dropout: float, keep: str = "first") ->
     return encoder
 
 
+def halve(hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Neighbouring tokens averaged in pairs (Dai et al. 2020, "Funnel-Transformer").
+
+    `[batch, tokens, width]` and its mask → `[batch, ⌈tokens / 2⌉, width]` and its mask. A padded token weighs nothing,
+    so a text gets the same vectors alone and padded.
+    """
+    odd = hidden.shape[1] % 2
+    hidden = nn.functional.pad(hidden, (0, 0, 0, odd))
+    weight = nn.functional.pad(mask, (0, odd)).unsqueeze(-1).to(hidden.dtype)
+    total = weight[:, 0::2] + weight[:, 1::2]
+    summed = hidden[:, 0::2] * weight[:, 0::2] + hidden[:, 1::2] * weight[:, 1::2]
+    return summed / total.clamp_min(1.0), (total.squeeze(-1) > 0).to(mask.dtype)
+
+
 class CategoryHead(nn.Module):
     """Leaf logits as sums along the category tree."""
 
@@ -93,11 +109,24 @@ class CategoryHead(nn.Module):
 
 
 class DispatchNetwork(nn.Module):
-    """Token ids → logits of every head."""
+    """Token ids → logits of every head.
 
-    def __init__(self, encoder: PreTrainedModel, sizes: HeadSizes, dropout: float) -> None:
+    :param halve_after: the layers above this many read pairs of tokens (`halve`); 0: none does.
+    :raises DispatchError: INVALID_CONFIG when no layer is above.
+    """
+
+    def __init__(self, encoder: PreTrainedModel, sizes: HeadSizes, dropout: float, halve_after: int = 0) -> None:
         super().__init__()
+        depth = encoder.config.num_hidden_layers
+        if halve_after >= depth:
+            raise DispatchError(
+                ErrorKind.INVALID_CONFIG,
+                f"encoder.halve_after = {halve_after}，编码器却只有 {depth} 层；请改为 0（不减半）到 {depth - 1}",
+                field="encoder.halve_after",
+                value=halve_after,
+            )
         self.encoder = encoder
+        self.halve_after = halve_after
         width = encoder.config.hidden_size
         self.attention = nn.Linear(width, 1)  # a learned weight per token, beside the plain mean
         self.mix = nn.Linear(2 * width, width)
@@ -114,19 +143,30 @@ class DispatchNetwork(nn.Module):
             }
         )
 
+    def encode(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """`[batch, tokens]` ids and mask → `[batch, tokens or half of them, width]` and its mask."""
+        if not self.halve_after:
+            answer = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
+            return answer.last_hidden_state, attention_mask
+        hidden = self.encoder.get_submodule("embeddings")(input_ids=input_ids)
+        for number, layer in enumerate(self.encoder.get_submodule("encoder.layer").children()):
+            if number == self.halve_after:
+                hidden, attention_mask = halve(hidden, attention_mask)
+            hidden = layer(hidden, (1.0 - attention_mask[:, None, None, :].to(hidden.dtype)) * HIDDEN)
+        return hidden, attention_mask
+
     def pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """`[batch, tokens, width]` → `[batch, width]`: mean and attention pooling, mixed."""
         keep = mask.unsqueeze(-1).to(hidden.dtype)
         mean = (hidden * keep).sum(1) / keep.sum(1)
-        score = self.attention(hidden).masked_fill(keep == 0, -1e4)
+        score = self.attention(hidden).masked_fill(keep == 0, HIDDEN)
         focus = (hidden * torch.softmax(score, dim=1)).sum(1)
         mixed: Tensor = nn.functional.gelu(self.mix(torch.cat([mean, focus], dim=-1)))
         return mixed
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
         """`[batch, tokens]` ids and mask → `{head: [batch, labels]}` logits."""
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        pooled = self.dropout(self.pool(hidden, attention_mask))
+        pooled = self.dropout(self.pool(*self.encode(input_ids, attention_mask)))
         logits = {name: head(pooled) for name, head in self.heads.items()}
         return {"category": self.category(pooled), **logits}
 

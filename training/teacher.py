@@ -1,9 +1,8 @@
 """Learning from a finished bundle where no label is known (Xie et al. 2020, "noisy student").
 
-The teacher is encoder and wide branch together and better than either; on rows nobody read for
-category, function, level and kind the student learns the teacher's probabilities. Rows with a label
-keep the label: there the teacher has seen the answer. A smaller network learns from it on all rows (Hinton et al.
-2015), beside the labels.
+The teacher is encoder and wide branch together and better than either; on rows without a label of a head the student
+learns the teacher's probabilities. Rows with a label keep the label: there the teacher has seen the answer. A cheaper
+network learns from it on all rows (Hinton et al. 2015), beside the labels.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from training.predict import predict_texts
 from training.prepare import Part
 from training.targets import MISSING
 
-TAUGHT = ("category", "function", "level", "kind")
+TAUGHT = ("handler_function", "handler_level", "category", "function", "level", "kind")
 
 
 def soft_targets(bundle: Path, part: Part) -> dict[str, NDArray[np.float16]]:
