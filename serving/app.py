@@ -178,7 +178,7 @@ def _lifespan(
             batch_deadline=settings.batch_deadline,
             repeats=partial(with_repeats, store),
         )
-        engine.caution = Caution(settings.drift_window)
+        engine.caution = Caution(settings.drift_window, allowed=settings.auto_dispatch)
         bundles, desk = BundleDesk(engine, BundleStore(store), settings.bundles_dir), RuleDesk(engine, RuleStore(store))
         bundles.start(stored=settings.stored_bundle)
         desk.start(stored=settings.stored_rules)

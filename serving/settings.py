@@ -76,6 +76,7 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
     request_log: bool = True
+    auto_dispatch: bool = False
     drift_window: int = Field(default=1000, ge=100, le=100_000)
     console: bool = True
     console_port: int = Field(default=8001, ge=1, le=65535)

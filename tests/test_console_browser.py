@@ -51,6 +51,17 @@ def test_operators_do_not_see_what_is_for_supervisors(console: Console) -> None:
     assert_only(console, "403")
 
 
+def test_a_mistyped_address_is_told_in_chinese_with_the_way_back(console: Console) -> None:
+    page = console.sign_in("li")
+    answer = page.goto(f"{console.url}/console/gongdan")
+    assert answer is not None
+    assert answer.status == 404
+    assert "没有这个页面" in page.inner_text("body")
+    page.get_by_text("返回工作台").click()
+    page.wait_for_url("**/console/")
+    assert_only(console, "404")
+
+
 def test_after_the_session_ended_a_step_is_refused_in_words(console: Console) -> None:
     page = console.visit("/login")
     fill_in(page, "zhou")

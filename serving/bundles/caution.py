@@ -1,7 +1,8 @@
-"""Automatic dispatch stops when answers drift: what a bundle promised holds only for cases like those it promised on.
+"""Automatic dispatch happens where the office has allowed it, and stops when answers drift.
 
-Caution only ever tightens. Below LEAST answers nobody can tell yet, so nothing goes automatically; above ALARM nothing
-does until another bundle is put in force or the service is started anew, both of which a person does.
+What a bundle promised holds only for cases like those it promised on. Caution only ever tightens. Below LEAST answers
+nobody can tell yet, so nothing goes automatically; above ALARM nothing does until another bundle is put in force or the
+service is started anew, both of which a person does.
 """
 
 import logging
@@ -25,10 +26,12 @@ class Caution:
     """Takes in each new answer of one process; safe to share between threads.
 
     :param size: answers drift is measured over.
+    :param allowed: whether anything may go without a person at all (setting `auto_dispatch`).
     """
 
-    def __init__(self, size: int = 1000) -> None:
+    def __init__(self, size: int = 1000, *, allowed: bool) -> None:
         self._lock = Lock()
+        self._allowed = allowed
         self._size = size
         self._least = min(LEAST, size)
         self._begin(None)
@@ -55,6 +58,8 @@ class Caution:
 
     def _doubt(self, reference: Reference | None) -> str:
         """Why nothing may go automatically now; '' when it may."""
+        if not self._allowed:
+            return "自动派发未开启（设置 auto_dispatch）"
         if reference is None:
             return "模型包没有答复分布的参照，无从核对是否偏移"
         if self._answers < self._least:

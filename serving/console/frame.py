@@ -62,10 +62,14 @@ async def take_seat(request: Request, needed: Role = Role.OPERATOR) -> Seat | Re
         wanted = f"{path}?{request.url.query}" if request.url.query else path
         return RedirectResponse(f"{MOUNT}/login?{urlencode({'next': wanted})}", status_code=303)
     if not seat.operator.role.may(needed):
-        told = f"此页需要{needed.word}权限；您是{seat.operator.role.word}，请找管理员。"
-        head = f'<!doctype html><html lang="zh-CN"><link rel="icon" href="data:,"><title>{told}</title>'
-        return HTMLResponse(f'{head}<p>{told}</p><p><a href="{MOUNT}/">返回工作台</a></p>', status_code=403)
+        return told(f"此页需要{needed.word}权限；您是{seat.operator.role.word}，请找管理员。", 403)
     return seat
+
+
+def told(sentence: str, status: int) -> HTMLResponse:
+    """A page that is one sentence and the way back, where there is nothing to show."""
+    head = f'<!doctype html><html lang="zh-CN"><link rel="icon" href="data:,"><title>{sentence}</title>'
+    return HTMLResponse(f'{head}<p>{sentence}</p><p><a href="{MOUNT}/">返回工作台</a></p>', status_code=status)
 
 
 @contextmanager

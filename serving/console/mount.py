@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import app as console
 from nicegui import ui
 from starlette.staticfiles import StaticFiles
 
-from serving.console.frame import MOUNT, PRODUCT
+from serving.console.frame import MOUNT, PRODUCT, told
 from serving.console.gate import Gate
 from serving.console.login import login_routes
 from serving.console.origin import Origin
@@ -32,6 +32,11 @@ class _Static(StaticFiles):
         response = super().file_response(*args, **kwargs)
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+
+async def _missing(_request: Request, _error: Exception) -> Response:
+    """In place of NiceGUI's page, which is English."""
+    return told("没有这个页面：请核对网址，或从工作台进入。", 404)
 
 
 def mount(app: FastAPI, settings: Settings) -> None:
@@ -58,6 +63,7 @@ def mount(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(Gate)
     app.add_middleware(Origin)  # around the gate: its headers are for every answer
     add_pages()
+    console.add_exception_handler(404, _missing)
     ui.run_with(
         app,
         mount_path=MOUNT,
