@@ -217,7 +217,7 @@ def test_a_smaller_network_starts_from_the_lower_layers(
     tmp_path: Path, tiny_run: Path, tiny_config: TrainingConfig, maps: LabelMaps, tiny_parts: dict[str, Part]
 ) -> None:
     layers = tiny_config.encoder.layers
-    smaller = tiny_config.encoder.model_copy(update={"layers": layers - 1})
+    smaller = tiny_config.encoder.model_copy(update={"layers": layers - 1, "halve_after": 0})
     started = changed(tiny_config, start=str(tiny_run / "network.safetensors"))
     network = Fit(started.model_copy(update={"encoder": smaller}), maps, tmp_path, tiny_parts).network
     kept = network.state_dict()

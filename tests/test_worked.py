@@ -235,6 +235,7 @@ def test_the_command_takes_the_rows(tmp_path: Path, tiny_config: TrainingConfig)
         f"data.worked={path}",
         f"encoder.base={tiny_config.encoder.base}",
         "encoder.layers=2",
+        "encoder.halve_after=1",
         "encoder.max_tokens=48",
         "data.validation_share=0.3",
         "fit.epochs=1",

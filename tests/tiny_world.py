@@ -133,9 +133,11 @@ def tiny_config(tiny_data: Path, tiny_base: Path) -> "TrainingConfig":
     changes = (
         f"data.folder={tiny_data}",
         "data.validation_share=0.3",
+        "data.promise_share=0",
         "data.invented_calls=false",
         f"encoder.base={tiny_base}",
         "encoder.layers=2",
+        "encoder.halve_after=1",
         "encoder.max_tokens=48",
         "pretrain.epochs=1",
         "pretrain.tokens_per_batch=256",

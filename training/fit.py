@@ -1,7 +1,7 @@
 """Fine-tune the encoder and its heads.
 
     dispatch train --out runs/a                    # the shipped recipe, see configs/training.toml
-    dispatch train --out runs/try --set fit.epochs=1 --set encoder.layers=2   # a quick look on a CPU
+    dispatch train --out runs/try --set fit.epochs=1 --set encoder.layers=4   # a quick look on a CPU
 
 Leaves in the run folder: `network.safetensors` (averaged weights), `config.json`, `log.jsonl`
 (one line an epoch) and `checkpoint.pt`, from which the same command resumes; a finished run ends at once,
