@@ -6,10 +6,11 @@ from training.choose import (
     BETAS,
     FLAGS_ASKED,
     MAX_TEMPERATURE,
-    best_beta,
+    blend_and_beta,
     choices,
     flag_threshold,
     joint_temperature,
+    spread,
 )
 from training.targets import MISSING
 
@@ -36,24 +37,46 @@ def truth(function: int, level: int, rows: int = 4) -> dict[str, np.ndarray]:
     return read | {"handler_function": unknown, "handler_level": unknown}
 
 
+def beta(targets: dict[str, np.ndarray], likely: int) -> float:
+    return blend_and_beta(outputs(), targets, prior(likely), np.ones(4, dtype=bool))[1]
+
+
 def test_the_prior_is_weighed_as_much_as_it_helps() -> None:
-    assert best_beta(outputs(), truth(1, 1), prior(likely=3), EVEN) > 0
+    assert beta(truth(1, 1), likely=3) > 0
 
 
 def test_a_prior_that_misleads_is_left_out() -> None:
-    assert best_beta(outputs(), truth(0, 0), prior(likely=3), EVEN) == 0.0
+    assert beta(truth(0, 0), likely=3) == 0.0
 
 
 def test_of_equally_good_betas_the_smallest_wins() -> None:
-    assert best_beta(outputs(), truth(0, 0), prior(likely=0), EVEN) == 0.0
+    assert beta(truth(0, 0), likely=0) == 0.0
 
 
 def test_rows_without_a_reading_do_not_choose() -> None:
     targets = truth(1, 1)
     targets["function"][1:] = MISSING
-    assert best_beta(outputs(), targets, prior(likely=3), EVEN) > 0
+    assert beta(targets, likely=3) > 0
     targets["function"][:] = MISSING
-    assert best_beta(outputs(), targets, prior(likely=3), EVEN) == BETAS[0]
+    assert beta(targets, likely=3) == BETAS[0]
+
+
+def test_blend_and_prior_together_cost_practice_next_to_nothing() -> None:
+    rows = 8
+    answers = outputs(rows)
+    answers["handler_function"] = np.log(np.tile([0.52, 0.48], (rows, 1)))
+    answers["function"] = np.log(np.tile([0.45, 0.55], (rows, 1)))
+    few = np.where(np.arange(rows) < 3, 0, MISSING)  # practice was 0, in three rows; duty is 1, in all
+    targets = truth(1, 0, rows) | {"handler_function": few, "handler_level": few}
+    # The prior would make duty right in all eight rows, at the price of practice in three
+    weights, chosen = blend_and_beta(answers, targets, prior(likely=2), np.ones(rows, dtype=bool))
+    assert chosen == 0.0
+    assert weights["function"] == 0.25  # 0.52(1−w) + 0.45w > 0.5 while w < 0.29
+
+
+def test_where_practice_was_not_learned_duty_alone_counts() -> None:
+    weights = spread({"function": 0.1}, np.array([True, False]))
+    assert np.asarray(weights["function"]).tolist() == [[0.1], [1.0]]
 
 
 def sure(chance: float, rows: int = 400) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """Numbers of a bundle that are chosen on validation: blend, β of the prior, thresholds of the flags."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from dispatch_model.disposition import Thresholds
 from dispatch_model.encoder import blend
 from dispatch_model.labels import LabelMaps
 from dispatch_model.ranking import Ranker
-from training.calibrate import fit_blend, negative_log_likelihood
+from training.calibrate import BLEND_COST, fit_blend, negative_log_likelihood
 from training.targets import MISSING, Targets
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -20,13 +21,16 @@ MAX_TEMPERATURE = 10.0
 LEAST_PRECISION = 0.5
 RECALL_OF_URGENT = 2.0  # a missed danger costs more than a look in vain: F2
 BETAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the weight of duty that each list alone can bear
 Blend = Mapping[str, float | NDArray[Any]]  # head → one weight, or `[rows, 1]`
 
 
-def _routes(targets: Targets, levels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and their (function, level) cells under both truths, read and handled, one after the other."""
+def _routes(
+    targets: Targets, levels: int, prefixes: Sequence[str] = ("", "handler_")
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and their (function, level) cells under some truths, one after the other: read (""), handled."""
     rows, cells = [], []
-    for prefix in ("", "handler_"):
+    for prefix in prefixes:
         function, level = targets[f"{prefix}function"], targets[f"{prefix}level"]
         known = np.flatnonzero((function != MISSING) & (level != MISSING))
         rows.append(known)
@@ -47,19 +51,47 @@ def _tables(
     )
 
 
-def best_beta(outputs: Arrays, targets: Targets, prior: NDArray[np.float32], weights: Blend) -> float:
-    """The weight of the category prior at which most cases have function and level both right, under either truth.
+def _right(
+    outputs: Arrays, targets: Targets, prior: NDArray[np.float32], weights: Blend, beta: float, truth: str
+) -> int:
+    """How many cases have function and level both right under one truth."""
+    rows, cells = _routes(targets, prior.shape[2], (truth,))
+    return int((_tables(outputs, rows, prior, weights, beta).argmax(1) == cells).sum()) if len(rows) else 0
 
-    The smallest of equally good ones; 0 where no truth is known.
+
+def blend_and_beta(
+    outputs: Arrays, targets: Targets, prior: NDArray[np.float32], practised: NDArray[np.bool_]
+) -> tuple[dict[str, float], float]:
+    """Weights of duty and of the category prior at which most cases have function and level right, under either truth.
+
+    Each head's weight is at most what its own list can bear (`fit_blend`), both shrink alike, and together with the
+    prior they cost practice at most `BLEND_COST` of its routes: a weight that hardly moves the top of a head alone
+    moves it far once the prior, which knows duty too, is multiplied in. Of equally good ones the smallest β.
+
+    :param practised: `[rows]` whether the row is of a city whose practice was learned; elsewhere duty alone counts.
     """
-    known, truth = _routes(targets, prior.shape[2])
-    if not len(known):
-        return BETAS[0]
+    limits = {
+        head: fit_blend(outputs[head], outputs[f"handler_{head}"], targets[f"handler_{head}"])
+        for head in ("function", "level")
+    }
+    handled = len(_routes(targets, prior.shape[2], ("handler_",))[0])
+    plain = spread(dict.fromkeys(limits, 0.0), practised)
+    least = _right(outputs, targets, prior, plain, 0.0, "handler_") - BLEND_COST * handled
+    found = []
+    for share, beta in product(SHARES, BETAS):
+        duty = {head: round(limit * share, 2) for head, limit in limits.items()}
+        weights = spread(duty, practised)
+        kept = _right(outputs, targets, prior, weights, beta, "handler_")
+        if kept >= least:
+            total = kept + _right(outputs, targets, prior, weights, beta, "")
+            found.append((total, -beta, share, duty))
+    _, beta, _, duty = max(found, key=lambda one: one[:3])
+    return duty, -beta
 
-    def right(beta: float) -> float:
-        return float((_tables(outputs, known, prior, weights, beta).argmax(1) == truth).mean())
 
-    return max(BETAS, key=lambda beta: (right(beta), -beta))
+def spread(duty: Mapping[str, float], practised: NDArray[np.bool_]) -> Blend:
+    """The weight of duty of each row and head: as chosen where practice was learned, 1 elsewhere."""
+    return {head: np.where(practised[:, None], weight, 1.0) for head, weight in duty.items()}
 
 
 def joint_temperature(
@@ -113,12 +145,8 @@ def choices(
 
     :param practised: `[rows]` whether the row is of a city whose practice was learned.
     """
-    duty = {
-        head: fit_blend(outputs[head], outputs[f"handler_{head}"], targets[f"handler_{head}"])
-        for head in ("function", "level")
-    }
-    weights: Blend = {head: np.where(practised[:, None], weight, 1.0) for head, weight in duty.items()}
-    beta = best_beta(outputs, targets, prior, weights)
+    duty, beta = blend_and_beta(outputs, targets, prior, practised)
+    weights = spread(duty, practised)
     flags: dict[str, Any] = {}
     bounds: dict[str, str] = {}
     for index, flag in enumerate(maps.flags):
