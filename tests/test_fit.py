@@ -138,6 +138,7 @@ def test_a_finished_run_writes_nothing_and_asks_no_teacher_again(
     def teacher(bundle: Path, part: Part) -> dict[str, np.ndarray]:
         asked.append(bundle)
         widths = {"category": len(maps.leaves), "function": len(maps.functions), "level": 4, "kind": len(maps.kinds)}
+        widths |= {f"handler_{head}": widths[head] for head in ("function", "level")}
         return {head: np.full((len(part), width), 1 / width, dtype=np.float16) for head, width in widths.items()}
 
     monkeypatch.setattr(module, "soft_targets", teacher)
