@@ -5,7 +5,8 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from training.batches import epoch_batches, length_batches, pad, select, tokenize
+from training.batches import epoch_batches, length_batches, pad, scarce, select, tokenize
+from training.targets import MISSING
 
 LENGTHS = [random.Random(3).randint(3, 60) for _ in range(200)]
 
@@ -61,6 +62,21 @@ def test_select_keeps_order_and_shape() -> None:
     chosen = select(targets, [2, 0])
     assert chosen["kind"].tolist() == [6, 4]
     assert torch.equal(chosen["flags"], torch.tensor([[1, 1], [0, 1]]))
+
+
+def test_scarce_rows_are_those_of_functions_with_few_rows() -> None:
+    handled = np.array([0, 0, 0, 1, MISSING, MISSING, MISSING, 2])
+    should = np.array([2, 2, 2, 0, 1, MISSING, 0, MISSING])
+    targets = {"handler_function": handled, "function": should}  # the handler counts where known: 0 four times, 1 twice
+    assert scarce(targets, 0) == scarce(targets, 1) == []
+    assert scarce(targets, 2) == [7]
+    assert scarce(targets, 4) == [3, 4, 7]
+    assert scarce(targets, 5) == [0, 1, 2, 3, 4, 6, 7]  # never one of which neither is known
+
+
+def test_nothing_is_scarce_where_no_function_is_known() -> None:
+    unknown = np.full(3, MISSING)
+    assert scarce({"handler_function": unknown, "function": unknown}, 10) == []
 
 
 def test_long_texts_keep_head_and_tail(tiny_base: Path) -> None:

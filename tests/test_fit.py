@@ -13,6 +13,7 @@ from torch import Tensor
 from dispatch_model.errors import DispatchError, ErrorKind
 from dispatch_model.labels import LabelMaps
 from training import fit as module
+from training.batches import scarce
 from training.config import TrainingConfig
 from training.fit import Fit, build_network, fit, learning_rate_factor, load_tokenizer
 from training.predict import device
@@ -100,6 +101,20 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert again.progress.step == steps
     again.run()
     assert same(tmp_path, tiny_run)
+
+
+def test_scarce_rows_are_read_twice_a_pass(
+    tmp_path: Path, tiny_config: TrainingConfig, maps: LabelMaps, tiny_parts: dict[str, Part]
+) -> None:
+    def read(bound: int) -> list[int]:
+        _, batches = Fit(changed(tiny_config, scarce_rows=bound), maps, tmp_path, tiny_parts).batches(0)
+        return sorted(row for _, batch in batches for row in batch)
+
+    every = [*range(len(tiny_parts["train"]))]
+    few = scarce(tiny_parts["train"].targets, 10)
+    assert 0 < len(few) < len(every)
+    assert read(0) == every
+    assert read(10) == sorted(every + few)
 
 
 def test_there_is_nothing_to_resume_in_a_new_folder(

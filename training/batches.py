@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from dispatch_model.encoder import head_tail
-from training.targets import Targets
+from training.targets import MISSING, Targets
 
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[list[int]]:
@@ -36,6 +36,14 @@ def length_batches(lengths: Sequence[int], tokens: int, rng: random.Random | Non
     if rng:
         rng.shuffle(batches)
     return batches
+
+
+def scarce(targets: Targets, bound: int) -> list[int]:
+    """Rows whose function has fewer than `bound` rows, in order: the one that handled, else the one that should."""
+    functions = np.where(targets["handler_function"] == MISSING, targets["function"], targets["handler_function"])
+    known = functions != MISSING
+    few = np.bincount(functions[known]) < bound
+    return [int(row) for row in np.flatnonzero(known) if few[functions[row]]]
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:

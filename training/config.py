@@ -72,6 +72,7 @@ class FitSection(Section):
     teacher_rows: TaughtRows
     title_drop: float = Field(ge=0, le=1)
     noise_share: float = Field(default=0.0, ge=0, le=1)
+    scarce_rows: int = Field(default=0, ge=0)
     average_decay: float = Field(ge=0, lt=1)
     threads: int = Field(ge=0)
     checkpoint_minutes: float = Field(gt=0)

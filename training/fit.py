@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from dispatch_model.labels import LabelMaps
-from training.batches import epoch_batches, pad, select
+from training.batches import epoch_batches, pad, scarce, select
 from training.checkpoint import Progress, origin_of, random_states, read_checkpoint, restore_random, write_checkpoint
 from training.config import TrainingConfig
 from training.loss import MultiTaskLoss, divergence
@@ -179,10 +179,12 @@ class Fit:
         return loss
 
     def batches(self, epoch: int) -> tuple[list[list[int]], list[tuple[int, list[int]]]]:
-        """Token ids of the train rows in one epoch, and its numbered batches of rows."""
-        fit, limit = self.config.fit, self.config.encoder.max_tokens
-        ids = self.parts["train"].mixed_ids(self.tokenizer, limit, fit.title_drop, fit.seed + epoch, fit.noise_share)
-        return ids, list(epoch_batches([len(row) for row in ids], fit.tokens_per_batch, fit.seed, epoch))
+        """Token ids of the train rows in one epoch, and its numbered batches of rows; scarce rows are in two."""
+        fit, limit, train = self.config.fit, self.config.encoder.max_tokens, self.parts["train"]
+        ids = train.mixed_ids(self.tokenizer, limit, fit.title_drop, fit.seed + epoch, fit.noise_share)
+        drawn = [*range(len(ids)), *scarce(train.targets, fit.scarce_rows)]
+        batches = epoch_batches([len(ids[row]) for row in drawn], fit.tokens_per_batch, fit.seed, epoch)
+        return ids, [(number, [drawn[place] for place in batch]) for number, batch in batches]
 
     def train_epoch(self, epoch: int, steps_per_epoch: int) -> None:
         """The rest of one epoch, from where the checkpoint left it."""
