@@ -1,33 +1,29 @@
 """What another bundle costs: the swap itself, a bundle in the shadow, and `POST /route` beside either.
 
-    python bench/bundle_change.py        # half a minute, in this process: app, store and shipped bundle
+    python -m bench.bundle_change        # half a minute, in this process: app, store and shipped bundle
 
 One client sends cases without pause while another loads the shipped bundle under another name, goes back, and then
 lets it answer in the shadow.
 """
 
 import resource
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 from fastapi.testclient import TestClient
 
+from bench.beside import alone, beside, route
 from dispatch_model.bundle import PARTS, write_manifest
 from dispatch_model.router import Router
 from serving.app import create_app
 from serving.settings import Settings
 
-TEXT = "龙华区金贸街道某小区门口天天有流动摊贩占道摆摊卖烧烤，油烟很大，希望来人管一管"
+WARM, QUIET = 10, 50
 SWAPS = 6
 SHADOWED = 200
-_numbers = count()
 
 
 def main() -> None:
@@ -36,21 +32,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as data:
         renamed(router, Path(data) / "bundles" / "other")
         settings = Settings(data_dir=Path(data), bundles_dir=Path(data) / "bundles")
-        with TestClient(create_app(settings, router)) as client, ThreadPoolExecutor(1) as pool:
-            quiet = sorted(_route(client) for _ in range(60))[10:]
-            _tell(f"/route alone: median {statistics.median(quiet):.1f}, most {quiet[-1]:.1f} ms; {_memory()}")
+        with TestClient(create_app(settings, router)) as client:
+            for _ in range(WARM):
+                route(client)
+            _tell(f"{alone(client, QUIET, '/route alone')}; {_memory()}")
             for number in range(SWAPS):
                 path = "/admin/bundle/rollback" if number % 2 else "/admin/bundle"
                 query = {} if number % 2 else {"path": "other"}
-                told = _beside(client, pool, partial(_post, client, path, query))
+                told = beside(client, partial(_post, client, path, query))
                 time.sleep(3)  # for what was replaced to be given back
                 _tell(f"{told}; {_memory()}")
             _post(client, "/admin/shadow", {"path": "other"})
-            waits = sorted(_route(client) for _ in range(SHADOWED))
-            _tell(f"/route, a bundle in the shadow: median {statistics.median(waits):.1f}, most {waits[-1]:.1f} ms")
+            _tell(alone(client, SHADOWED, "/route, a bundle in the shadow"))
             time.sleep(2)
-            told = [line for line in client.get("/metrics").text.splitlines() if line.startswith("dispatch_shadow_t")]
-            _tell(f"of {SHADOWED}: {', '.join(told)}; {_memory()}")
+            shadowed = [
+                line for line in client.get("/metrics").text.splitlines() if line.startswith("dispatch_shadow_t")
+            ]
+            _tell(f"of {SHADOWED}: {', '.join(shadowed)}; {_memory()}")
 
 
 def renamed(router: Router, folder: Path) -> None:
@@ -62,29 +60,8 @@ def renamed(router: Router, folder: Path) -> None:
     write_manifest(folder, bundle.manifest.model_dump() | {"name": "other"})
 
 
-def _beside(client: TestClient, pool: ThreadPoolExecutor, change: Callable[[], None]) -> str:
-    started = time.perf_counter()
-    changing = pool.submit(change)
-    waits = []
-    while not changing.done():
-        waits.append(_route(client))
-    seconds = time.perf_counter() - started
-    changing.result()
-    first = _route(client)
-    waits.sort()
-    told = f"in force after {seconds:.2f} s; /route beside it, n {len(waits)}: "
-    return told + f"median {statistics.median(waits):.1f}, most {waits[-1]:.1f} ms; first after it {first:.1f} ms"
-
-
 def _post(client: TestClient, path: str, query: dict[str, str]) -> None:
     client.post(path, params=query).raise_for_status()
-
-
-def _route(client: TestClient) -> float:
-    """Milliseconds of one new case."""
-    started = time.perf_counter()
-    client.post("/route", json={"case_id": f"B{next(_numbers)}", "transcript": TEXT}).raise_for_status()
-    return (time.perf_counter() - started) * 1e3
 
 
 def _memory() -> str:
